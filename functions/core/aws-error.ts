@@ -1,0 +1,137 @@
+import { type ErrorCode, RefreshError } from './errors.ts';
+import type { Run } from './run.ts';
+
+/** Error names that AWS services use for throttling; most are modelled by no operation, so they must be known by name. */
+const THROTTLING = new Set([
+  'BandwidthLimitExceeded',
+  'PriorRequestNotComplete',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'RequestTimeout',
+  'SlowDown',
+  'ThrottledException',
+  'Throttling',
+  'ThrottlingException',
+  'TooManyRequestsException',
+]);
+
+const DENIED = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'CredentialsProviderError',
+  'ExpiredTokenException',
+  'IncompleteSignature',
+  'InvalidClientTokenId',
+  'InvalidSignatureException',
+  'MissingAuthenticationToken',
+  'NotAuthorizedException',
+  'UnrecognizedClientException',
+]);
+
+/** What an error of an AWS client means for the caller, whatever the service. */
+export type AwsErrorKind = 'denied' | 'transient' | 'other';
+
+/**
+ * Sorts an error by its name and HTTP status. Transient are throttling, 5xx, a conflict with an operation that is under way, and everything that
+ * reached no service (time-outs, reset connections). The SDK's own retries leave `ConflictException` out, hence ours.
+ */
+export function awsErrorKind(error: unknown): AwsErrorKind {
+  if (!(error instanceof Error)) return 'other';
+  if (DENIED.has(error.name)) return 'denied';
+  if (THROTTLING.has(error.name) || error.name === 'ConflictException') return 'transient';
+  const status = httpStatus(error);
+  if (status !== undefined) return status >= 500 || status === 429 ? 'transient' : 'other';
+  return isNetworkError(error) ? 'transient' : 'other';
+}
+
+/** `CODE` and `ENAMES` of Node's sockets, and the names the SDK and `fetch` give to time-outs and cut connections. */
+function isNetworkError(error: Error): boolean {
+  for (let e: unknown = error; e instanceof Error; e = e.cause) {
+    if (e.name === 'TimeoutError' || e.name === 'AbortError') return true;
+    if ('code' in e && typeof e.code === 'string' && /^(E[A-Z]{4,}|UND_ERR_[A-Z_]+)$/.test(e.code)) return true;
+  }
+  return false;
+}
+
+function httpStatus(error: Error): number | undefined {
+  if (!('$metadata' in error)) return undefined;
+  const metadata: unknown = error.$metadata;
+  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined;
+  return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
+}
+
+/** One call as its errors should name it. */
+export interface AwsCall {
+  /** IAM's word for it, such as `appflow:UpdateConnectorProfile`. */
+  readonly action: string;
+  /** What it was called on, for people: an ARN, a name, `*`. */
+  readonly resource: string;
+  /** The code of this neighbour where it cannot be reached. */
+  readonly unavailable: ErrorCode;
+  /** What the operation's own errors mean, by name. */
+  readonly meanings?: Readonly<Record<string, (cause: Error) => RefreshError>>;
+}
+
+/**
+ * Turns what an AWS client threw into an error of ours. Never repeats AWS's message: validation messages quote the value. From a denial only
+ * action and resource are taken. What is no answer of a service and no network error is a bug of ours and comes back unchanged.
+ */
+export function translateAwsError(error: unknown, call: AwsCall, run: Run): unknown {
+  if (error instanceof RefreshError) return error;
+  if (error instanceof Error && call.meanings !== undefined && Object.hasOwn(call.meanings, error.name))
+    return call.meanings[error.name]?.(error);
+  const kind = awsErrorKind(error);
+  if (kind === 'denied') {
+    const { action, resource } = denial(error) ?? call;
+    return new RefreshError(
+      'ACCESS_DENIED',
+      `${action} on ${resource} is denied.`,
+      `Allow ${action} on ${resource} in the role of this function, and in the policy of the resource or key if it has one.`,
+      error,
+    );
+  }
+  if (kind !== 'transient') return unexpected(error, call);
+  if (run.signal.aborted) return outOfTime(`${call.action} on ${call.resource}`, error);
+  const name = error instanceof Error ? error.name : 'error';
+  return new RefreshError(
+    call.unavailable,
+    `${call.action} on ${call.resource} failed for now (${name}).`,
+    'Nothing to do unless it goes on: the next attempt comes by itself. See the AWS Health Dashboard and the service quotas.',
+    error,
+  );
+}
+
+/** A refusal that no page lists for this operation. It is called retryable, since a quota or a state of the service is the likeliest reason. */
+function unexpected(error: unknown, call: AwsCall): unknown {
+  if (!(error instanceof Error)) return error;
+  const status = httpStatus(error);
+  if (status === undefined) return error;
+  return new RefreshError(
+    call.unavailable,
+    `${call.action} on ${call.resource} was refused (${error.name}, HTTP ${status}).`,
+    `Look at the event ${call.action.split(':')[1]} in CloudTrail: its errorMessage says what is wrong with ${call.resource}.`,
+    error,
+  );
+}
+
+export function outOfTime(during: string, cause?: unknown): RefreshError {
+  return new RefreshError(
+    'OUT_OF_TIME',
+    `The function's deadline came during ${during}.`,
+    'Nothing to do unless it goes on: the next attempt comes by itself. If it does, look for a slow neighbour or raise the timeout.',
+    cause,
+  );
+}
+
+/** `… is not authorized to perform: ACTION on resource: RESOURCE …`, the one text of AWS's that is parsed: it may name another action than ours, such as `kms:Decrypt`. */
+function denial(error: unknown): { action: string; resource: string } | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const match =
+    /not authorized to perform:? ([a-z0-9-]{2,40}:[A-Za-z]{3,60})(?: on (?:the )?resource:? (arn:[\w:/.*+=@!-]{5,600}))?/.exec(
+      error.message,
+    );
+  if (match?.[1] === undefined) return undefined;
+  return { action: match[1], resource: match[2] ?? '*' };
+}

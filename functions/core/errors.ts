@@ -1,0 +1,69 @@
+/**
+ * Every code an operator can meet, whether the queue should try again, and what the code means in one line. The README's
+ * table of errors and the runbook follow this one.
+ */
+export const ERROR_CODES = {
+  INPUT_INVALID: { retryable: false, meaning: 'The event is not one that this function takes.' },
+  SETTINGS_INVALID: { retryable: false, meaning: 'An environment variable of the function is wrong.' },
+  SECRET_NOT_FOUND: { retryable: false, meaning: 'The connection has no secret, or the secret has no value.' },
+  SECRET_MALFORMED: { retryable: false, meaning: "The connection's secret or one of its tags is wrong." },
+  KEY_UNUSABLE: { retryable: false, meaning: 'The signing key or certificate cannot be used.' },
+  LOGIN_HOST_REFUSED: { retryable: false, meaning: 'The login URL is not one of LOGIN_HOSTS.' },
+  LIFETIME_TOO_SHORT: { retryable: false, meaning: 'The credential would end before the next refresh.' },
+  INTERVAL_TOO_SHORT: { retryable: false, meaning: 'More secret versions a day than a secret may hold.' },
+  CONSTRAINT_VIOLATED: { retryable: false, meaning: "A value breaks one of AppFlow's published limits." },
+  PROFILE_NOT_FOUND: { retryable: false, meaning: 'AppFlow has no connector profile of that name.' },
+  PROFILE_NOT_SALESFORCE: { retryable: false, meaning: 'The connector profile is not a Salesforce one.' },
+  PROFILE_SHARED: { retryable: false, meaning: 'Two secrets claim the same connector profile.' },
+  PROFILE_REJECTED: { retryable: false, meaning: 'AppFlow refused the new credentials.' },
+  GRANT_UNSUPPORTED: { retryable: false, meaning: 'AppFlow does not support this grant for Salesforce.' },
+  SALESFORCE_REFUSED: { retryable: false, meaning: 'Salesforce refused for good: a person must act.' },
+  SALESFORCE_UNAVAILABLE: { retryable: true, meaning: 'Salesforce timed out, failed or throttled.' },
+  SALESFORCE_REPLY_UNREADABLE: { retryable: true, meaning: 'Salesforce answered something that is no token response.' },
+  APPFLOW_UNAVAILABLE: { retryable: true, meaning: 'AppFlow timed out, failed, throttled or was busy.' },
+  SECRETS_UNAVAILABLE: { retryable: true, meaning: 'Secrets Manager timed out, failed or throttled.' },
+  KMS_UNAVAILABLE: { retryable: true, meaning: 'KMS timed out, failed or throttled.' },
+  ACCESS_DENIED: { retryable: false, meaning: 'IAM, a resource policy or a key policy forbids a call.' },
+  TOKEN_NOT_PERSISTED: { retryable: true, meaning: 'A new refresh token could not be stored where it belongs.' },
+  OUT_OF_TIME: { retryable: true, meaning: "The function's deadline came first." },
+} as const satisfies Record<string, { retryable: boolean; meaning: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * The one error of this product. `name` equals `code`, so that Lambda reports it as `errorType`.
+ *
+ * `message` and `hint` are safe to log: whoever builds one puts in names, limits and our own words, never a value that came
+ * from a secret or from a response. `cause` is for a debugger alone: it may hold a response and must never be printed whole.
+ */
+export class RefreshError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  /** What a person should do next, naming the connection or the resource. */
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, hint: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = code;
+    this.code = code;
+    this.retryable = ERROR_CODES[code].retryable;
+    this.hint = hint;
+  }
+}
+
+/**
+ * The names of an error and of its causes, outermost first, such as `["PROFILE_REJECTED", "ValidationException"]`. It is all that
+ * may be logged of a cause: messages of AWS quote the offending value, those of OAuth libraries carry the response.
+ */
+export function errorNames(error: unknown): string[] {
+  const names: string[] = [];
+  for (let e = error; e instanceof Error && names.length < 5; e = e.cause) names.push(e.name);
+  return names;
+}
+
+/** AppFlow tried the new credentials at Salesforce and was refused (`ConnectorAuthenticationException`): worth one new try with fresh ones. */
+export class CredentialsRefused extends RefreshError {
+  constructor(message: string, hint: string, cause: unknown) {
+    super('PROFILE_REJECTED', message, hint, cause);
+  }
+}

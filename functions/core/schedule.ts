@@ -1,0 +1,54 @@
+const DAY_SECONDS = 86_400;
+
+/** What decides whether a connection is due: three dates of AWS's and two durations. */
+export interface Dates {
+  /** The operator's secret's `LastChangedDate`: a person changed it then, since we never write to it. */
+  readonly secretChangedAt: Date;
+  readonly profileCreatedAt: Date;
+  readonly profileUpdatedAt: Date;
+  readonly intervalSeconds: number;
+}
+
+/** The moment since which a connection wants a refresh; in the future where it is fresh. */
+export function dueSince(dates: Dates): Date {
+  if (dates.secretChangedAt > dates.profileUpdatedAt) return dates.secretChangedAt;
+  if (dates.profileUpdatedAt <= dates.profileCreatedAt) return dates.profileCreatedAt;
+  return new Date(dates.profileUpdatedAt.getTime() + dates.intervalSeconds * 1000);
+}
+
+/**
+ * The slot of this tick: the moment in (scheduledTime − tick, scheduledTime] at which an attempt belongs, or `undefined`.
+ *
+ * The slots of a connection that stays due lie 0, 1, 3, 7, 15 … ticks after the moment it became due: an exponential backoff that
+ * needs no counter, since it follows from dates alone. The gap never exceeds the shorter of an interval and a day. Where
+ * the interval is shorter than a tick several slots lie in one window: the last is the answer, so that a tick tries once.
+ */
+export function slotOf(dates: Dates, scheduledTime: Date, tickSeconds: number): Date | undefined {
+  const since = dueSince(dates).getTime();
+  const age = scheduledTime.getTime() - since;
+  if (age < 0) return undefined;
+  const slot = lastSlotUpTo(age, tickSeconds * 1000, Math.min(dates.intervalSeconds, DAY_SECONDS) * 1000);
+  return slot > age - tickSeconds * 1000 ? new Date(since + slot) : undefined;
+}
+
+/** The first slot after a moment at which the connection is due, for people who ask when the next attempt comes. */
+export function nextSlotAfter(dates: Dates, moment: Date, tickSeconds: number): Date {
+  const since = dueSince(dates).getTime();
+  const age = moment.getTime() - since;
+  if (age < 0) return new Date(since);
+  const tick = tickSeconds * 1000;
+  const cap = Math.min(dates.intervalSeconds, DAY_SECONDS) * 1000;
+  const last = lastSlotUpTo(age, tick, cap);
+  // While the gaps still double, the gap after the slot (2^k − 1) · tick is 2^k · tick, that is one tick more than the slot itself.
+  return new Date(since + last + Math.min(last + tick, cap));
+}
+
+/** The largest of 0, tick, 3·tick, 7·tick … that is no larger than `age`; once a gap would exceed `cap`, gaps are `cap`. All in milliseconds. */
+function lastSlotUpTo(age: number, tick: number, cap: number): number {
+  let slot = 0;
+  for (let gap = Math.min(tick, cap); slot + gap <= age; gap = Math.min(gap * 2, cap)) {
+    if (gap === cap) return slot + Math.floor((age - slot) / cap) * cap;
+    slot += gap;
+  }
+  return slot;
+}

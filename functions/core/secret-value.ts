@@ -1,0 +1,198 @@
+import * as v from 'valibot';
+import type { HandOver } from './connection.ts';
+import type { GrantType } from './credentials.ts';
+import { type ErrorCode, RefreshError } from './errors.ts';
+import type { Redacted } from './redacted.ts';
+
+/** The unit of Secrets Manager's limit is bytes of UTF-8. */
+const MOST_BYTES = 65_536;
+/** A year. A longer JWT is more likely a slip (milliseconds) than a wish. */
+const LONGEST_LIFETIME_SECONDS = 31_536_000;
+
+const pem = v.pipe(v.string('must be a string'), v.minLength(1, 'is empty'));
+const text = v.pipe(
+  pem,
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+  v.regex(/^[^\u0000-\u001f\u007f]*$/, 'holds a control character, such as a line break'),
+);
+const token = v.pipe(text, v.regex(/^\S+$/, 'holds a space'));
+const kmsKeyId = v.pipe(
+  text,
+  v.maxLength(2048, 'is longer than 2048 characters'),
+  v.regex(/^[\w:/-]+$/, 'is no key id, key ARN, alias or alias ARN of KMS'),
+);
+
+interface Fields {
+  grantType: GrantType;
+  loginUrl: string;
+  handOver: HandOver;
+  clientId: string;
+  clientSecret: string;
+  username: string;
+  audience: string;
+  privateKey: string;
+  kmsKeyId: string;
+  nextPrivateKey: string;
+  nextKmsKeyId: string;
+  certificate: string;
+  lifetimeSeconds: number;
+  refreshToken: string;
+  oAuthRequest: { authCode: string; redirectUri: string };
+  clientCredentialsArn: string;
+}
+export type Key = keyof Fields;
+export type Values = Partial<Fields>;
+interface Rule<T> {
+  readonly grants: 'all' | readonly GrantType[];
+  readonly schema: v.GenericSchema<unknown, T>;
+}
+
+/** The keys of a connection's secret: for which grants, and what the value must look like. */
+const KEYS: { readonly [K in Key]: Rule<Fields[K]> } = {
+  grantType: {
+    grants: 'all',
+    schema: v.picklist(
+      ['JWT_BEARER', 'AUTHORIZATION_CODE', 'CLIENT_CREDENTIALS'],
+      'must be JWT_BEARER, AUTHORIZATION_CODE or CLIENT_CREDENTIALS',
+    ),
+  },
+  loginUrl: { grants: 'all', schema: text },
+  handOver: {
+    grants: 'all',
+    schema: v.picklist(
+      ['JWT', 'ACCESS_TOKEN', 'ACCESS_AND_REFRESH_TOKEN', 'CLIENT_CREDENTIALS_ARN'],
+      'must be JWT, ACCESS_TOKEN, ACCESS_AND_REFRESH_TOKEN or CLIENT_CREDENTIALS_ARN',
+    ),
+  },
+  clientId: { grants: ['JWT_BEARER', 'AUTHORIZATION_CODE'], schema: text },
+  clientSecret: { grants: ['AUTHORIZATION_CODE'], schema: text },
+  username: { grants: ['JWT_BEARER'], schema: text },
+  audience: { grants: ['JWT_BEARER'], schema: text },
+  privateKey: { grants: ['JWT_BEARER'], schema: pem },
+  kmsKeyId: { grants: ['JWT_BEARER'], schema: kmsKeyId },
+  nextPrivateKey: { grants: ['JWT_BEARER'], schema: pem },
+  nextKmsKeyId: { grants: ['JWT_BEARER'], schema: kmsKeyId },
+  certificate: { grants: ['JWT_BEARER'], schema: pem },
+  lifetimeSeconds: {
+    grants: ['JWT_BEARER'],
+    schema: v.pipe(
+      v.number('must be a number'),
+      v.integer('must be a whole number'),
+      v.minValue(1, 'must be at least 1'),
+      v.maxValue(LONGEST_LIFETIME_SECONDS, `must be at most ${LONGEST_LIFETIME_SECONDS}`),
+    ),
+  },
+  refreshToken: { grants: ['AUTHORIZATION_CODE'], schema: token },
+  oAuthRequest: {
+    grants: ['AUTHORIZATION_CODE'],
+    schema: v.strictObject(
+      { authCode: token, redirectUri: token },
+      'must be an object of authCode and redirectUri alone',
+    ),
+  },
+  clientCredentialsArn: { grants: ['AUTHORIZATION_CODE', 'CLIENT_CREDENTIALS'], schema: text },
+};
+
+/** All that is wrong with a secret, gathered into one error. */
+export class Problems {
+  readonly #found: { code: ErrorCode; text: string }[] = [];
+
+  add(text: string, code: ErrorCode = 'SECRET_MALFORMED'): void {
+    this.#found.push({ code, text });
+  }
+
+  /** Whether something is already said of a key, so that it is not called missing as well. */
+  mention(key: Key): boolean {
+    return this.#found.some(({ text }) => text.startsWith(`${key} `) || text.startsWith(`${key}.`));
+  }
+
+  get none(): boolean {
+    return this.#found.length === 0;
+  }
+
+  error(name: string, secretPrefix: string): RefreshError {
+    const codes = new Set(this.#found.map(({ code }) => code));
+    const code =
+      (['SECRET_MALFORMED', 'KEY_UNUSABLE', 'LOGIN_HOST_REFUSED', 'CONSTRAINT_VIOLATED'] as const).find((c) =>
+        codes.has(c),
+      ) ?? 'SECRET_MALFORMED';
+    const texts = this.#found.map(({ text }) => text);
+    const hint =
+      code === 'LOGIN_HOST_REFUSED'
+        ? `Correct loginUrl in ${secretPrefix}${name}, or add its host to LOGIN_HOSTS of the functions if it is yours.`
+        : `Correct the secret ${secretPrefix}${name}: ${texts.length === 1 ? 'one thing is' : `${texts.length} things are`} wrong with it.`;
+    return new RefreshError(code, `${texts.join('; ')}.`, hint);
+  }
+}
+
+/**
+ * The values of a secret's keys that have the right type; about all else there is a problem.
+ *
+ * @returns `undefined` where the secret is no JSON object
+ */
+export function readValues(secret: Redacted, problems: Problems): Values | undefined {
+  const object = jsonObject(secret.reveal(), problems);
+  return object === undefined ? undefined : knownValues(object, problems);
+}
+
+function jsonObject(json: string, problems: Problems): Record<string, unknown> | undefined {
+  if (Buffer.byteLength(json) > MOST_BYTES) {
+    problems.add(`the value has more than ${MOST_BYTES} bytes`);
+    return undefined;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    // The parser's message quotes the text, so it is dropped, and so is the error.
+    problems.add('the value is not JSON');
+    return undefined;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  problems.add('the value is not a JSON object');
+  return undefined;
+}
+
+function knownValues(object: Record<string, unknown>, problems: Problems): Values {
+  const grant = v.safeParse(KEYS.grantType.schema, object['grantType']);
+  const values: Values = {};
+  for (const [key, value] of Object.entries(object)) {
+    if (!isKey(key)) {
+      // A key's name is shown only where it looks like one: a value pasted in the wrong place is a secret.
+      problems.add(
+        /^[\w.-]{1,32}$/.test(key)
+          ? `${key} is not a key that a connection has`
+          : 'there is an unknown key whose name is not shown',
+      );
+      continue;
+    }
+    const { grants } = KEYS[key];
+    if (grant.success && grants !== 'all' && !grants.some((g) => g === grant.output)) {
+      problems.add(`${key} is not a key of ${grant.output} but of ${grants.join(' and ')}`);
+      continue;
+    }
+    parseInto(values, key, value, problems);
+  }
+  if (!Object.hasOwn(object, 'grantType')) problems.add('grantType is missing');
+  return values;
+}
+
+function parseInto<K extends Key>(values: Values, key: K, value: unknown, problems: Problems): void {
+  const schema: v.GenericSchema<unknown, Fields[K]> = KEYS[key].schema;
+  const result = v.safeParse(schema, value);
+  if (result.success) {
+    values[key] = result.output;
+    return;
+  }
+  for (const issue of result.issues) {
+    // Only our own messages: valibot's own quote what it received.
+    const inner =
+      issue.path?.map(({ key }) => String(key)).filter((part) => part === 'authCode' || part === 'redirectUri') ?? [];
+    const own = issue.type === 'strict_object' ? 'must be an object of authCode and redirectUri alone' : issue.message;
+    problems.add(`${[key, ...inner].join('.')} ${own}`);
+  }
+}
+
+function isKey(key: string): key is Key {
+  return Object.hasOwn(KEYS, key);
+}
