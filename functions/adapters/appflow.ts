@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import {
+  type AppflowClient,
+  type ConnectorProfile,
+  DescribeConnectorProfilesCommand,
+  type DescribeConnectorProfilesCommandInput,
+  DescribeConnectorsCommand,
+  UpdateConnectorProfileCommand,
+} from '@aws-sdk/client-appflow';
+import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import { type Credentials, checkLimits } from '../core/credentials.ts';
+import { CredentialsRefused, RefreshError } from '../core/errors.ts';
+import type { AppFlow, Profile } from '../core/ports.ts';
+import { type Run, withRetries } from '../core/run.ts';
+
+/** The most names, and the most profiles on a page, that DescribeConnectorProfiles takes and gives. */
+const PAGE = 100;
+
+/** AppFlow through its SDK client, whose own retries must be off: they leave ConflictException out. */
+export function appflowAdapter(client: AppflowClient): AppFlow {
+  const call = <T>(
+    operation: string,
+    resource: string,
+    run: Run,
+    attempt: () => Promise<T>,
+    meanings: AwsCall['meanings'] = {},
+  ): Promise<T> =>
+    withRetries(run, attempt, (error) => awsErrorKind(error) === 'transient').catch((error: unknown) => {
+      throw translateAwsError(
+        error,
+        { action: `appflow:${operation}`, resource, unavailable: 'APPFLOW_UNAVAILABLE', meanings },
+        run,
+      );
+    });
+
+  async function describe(
+    input: DescribeConnectorProfilesCommandInput,
+    into: Map<string, Profile>,
+    run: Run,
+  ): Promise<void> {
+    let nextToken: string | undefined;
+    do {
+      const page = { ...input, maxResults: PAGE, ...(nextToken === undefined ? {} : { nextToken }) };
+      const answer = await call('DescribeConnectorProfiles', '*', run, () =>
+        client.send(new DescribeConnectorProfilesCommand(page), { abortSignal: run.signal }),
+      );
+      for (const described of answer.connectorProfileDetails ?? []) {
+        if (described.connectorProfileName !== undefined)
+          into.set(described.connectorProfileName, profileOf(described.connectorProfileName, described));
+      }
+      nextToken = answer.nextToken;
+    } while (nextToken !== undefined);
+  }
+
+  function profileOf(connectorProfileName: string, described: ConnectorProfile): Profile {
+    const { connectorProfileProperties, connectionMode } = described;
+    return {
+      connectorProfileName,
+      isSalesforce: described.connectorType === 'Salesforce',
+      createdAt: described.createdAt ?? new Date(0),
+      updatedAt: described.lastUpdatedAt ?? described.createdAt ?? new Date(0),
+      connectionMode,
+      instanceUrl: connectorProfileProperties?.Salesforce?.instanceUrl,
+      async handOver(credentials, run) {
+        // Replaced or merged is not documented, so every property goes back as it came.
+        const request = {
+          connectorProfileName,
+          connectionMode,
+          connectorProfileConfig: {
+            connectorProfileProperties: connectorProfileProperties ?? {},
+            connectorProfileCredentials: { Salesforce: revealed(credentials) },
+          },
+        };
+        const clientToken = createHash('sha256')
+          .update(JSON.stringify([run.id, request]))
+          .digest('hex');
+        checkLimits(connectorProfileName, { clientToken });
+        const send = () =>
+          client.send(new UpdateConnectorProfileCommand({ ...request, clientToken }), { abortSignal: run.signal });
+        await call(
+          'UpdateConnectorProfile',
+          `connectorprofile/${connectorProfileName}`,
+          run,
+          send,
+          updateMeanings(connectorProfileName),
+        );
+      },
+    };
+  }
+
+  return {
+    async profiles(names, run) {
+      const found = new Map<string, Profile>();
+      for (let at = 0; at < names.length; at += PAGE) {
+        await describe({ connectorProfileNames: names.slice(at, at + PAGE) }, found, run);
+      }
+      return found;
+    },
+    async salesforceProfiles(run) {
+      const found = new Map<string, Profile>();
+      await describe({ connectorType: 'Salesforce' }, found, run);
+      return found;
+    },
+    async supportedGrants(run) {
+      const answer = await call('DescribeConnectors', '*', run, () =>
+        client.send(new DescribeConnectorsCommand({ connectorTypes: ['Salesforce'] }), { abortSignal: run.signal }),
+      );
+      const grants =
+        answer.connectorConfigurations?.['Salesforce']?.connectorMetadata?.Salesforce?.oauth2GrantTypesSupported;
+      return grants === undefined ? undefined : new Set(grants);
+    },
+  };
+}
+
+/** The one place where the boxes of a hand-over are opened. */
+function revealed({ oAuth2GrantType, jwtToken, accessToken, refreshToken, clientCredentialsArn }: Credentials) {
+  return {
+    oAuth2GrantType,
+    ...(jwtToken === undefined ? {} : { jwtToken: jwtToken.reveal() }),
+    ...(accessToken === undefined ? {} : { accessToken: accessToken.reveal() }),
+    ...(refreshToken === undefined ? {} : { refreshToken: refreshToken.reveal() }),
+    ...(clientCredentialsArn === undefined ? {} : { clientCredentialsArn }),
+  };
+}
+
+function updateMeanings(name: string): NonNullable<AwsCall['meanings']> {
+  return {
+    ResourceNotFoundException: (cause) =>
+      new RefreshError(
+        'PROFILE_NOT_FOUND',
+        `AppFlow has no connector profile ${name} any more.`,
+        `Create the profile ${name} again, or delete the secret that names it.`,
+        cause,
+      ),
+    ConnectorAuthenticationException: (cause) =>
+      new CredentialsRefused(
+        `Salesforce refused the new credentials when AppFlow tried them for ${name}.`,
+        `Check that instance URL and sandbox setting of the profile ${name} belong to the org that the credentials are for, and the app's IP restrictions: AppFlow connects from addresses of its own.`,
+        cause,
+      ),
+    ValidationException: (cause) =>
+      new RefreshError(
+        'PROFILE_REJECTED',
+        `AppFlow calls the update of ${name} invalid.`,
+        `Look at the event UpdateConnectorProfile of ${name} in CloudTrail: its errorMessage names the field. Mode and properties were sent as AppFlow described them.`,
+        cause,
+      ),
+  };
+}

@@ -1,0 +1,77 @@
+import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import type { Envelope, Queue } from '../core/dispatch.ts';
+import { RefreshError } from '../core/errors.ts';
+import { type Run, withRetries } from '../core/run.ts';
+
+/** The most messages that SendMessageBatch takes. */
+const BATCH = 10;
+/** Batches under way at once. */
+const AT_ONCE = 5;
+
+/** The FIFO queue between `dispatch` and `refresh`. A message may be sent twice: its deduplication id makes that one. */
+export function queueAdapter(client: SQSClient, queueUrl: string): Queue {
+  const name = queueUrl.slice(queueUrl.lastIndexOf('/') + 1);
+  const call: AwsCall = {
+    action: 'sqs:SendMessage',
+    resource: name,
+    // The contract has no code of its own for the queue; what cannot be sent now is sent by the next tick.
+    unavailable: 'APPFLOW_UNAVAILABLE',
+    meanings: {
+      QueueDoesNotExist: (cause) =>
+        new RefreshError(
+          'SETTINGS_INVALID',
+          'QUEUE_URL names no queue.',
+          `Set QUEUE_URL to the URL of the FIFO queue; ${name} does not exist in this Region.`,
+          cause,
+        ),
+    },
+  };
+
+  async function sendBatch(envelopes: readonly Envelope[], run: Run): Promise<number> {
+    let rest = envelopes;
+    const attempt = async () => {
+      const Entries = rest.map(({ group, deduplication, message }, index) => ({
+        Id: String(index),
+        MessageGroupId: group,
+        MessageDeduplicationId: deduplication,
+        MessageBody: JSON.stringify(message),
+      }));
+      const answer = await client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), {
+        abortSignal: run.signal,
+      });
+      const failed = new Set((answer.Failed ?? []).map(({ Id }) => Id));
+      rest = rest.filter((_, index) => failed.has(String(index)));
+      if (rest.length > 0) throw new PartlySent();
+    };
+    try {
+      await withRetries(run, attempt, (error) => error instanceof PartlySent || awsErrorKind(error) === 'transient');
+    } catch (error) {
+      if (!(error instanceof PartlySent)) throw translateAwsError(error, call, run);
+    }
+    return envelopes.length - rest.length;
+  }
+
+  return {
+    async send(envelopes, run) {
+      const batches = Array.from({ length: Math.ceil(envelopes.length / BATCH) }, (_, n) =>
+        envelopes.slice(n * BATCH, (n + 1) * BATCH),
+      );
+      let sent = 0;
+      let refusal: unknown;
+      for (let at = 0; at < batches.length; at += AT_ONCE) {
+        for (const result of await Promise.allSettled(
+          batches.slice(at, at + AT_ONCE).map((batch) => sendBatch(batch, run)),
+        )) {
+          if (result.status === 'fulfilled') sent += result.value;
+          else refusal ??= result.reason;
+        }
+      }
+      // What was not sent is due still, and the caller's count says so; where nothing was sent, the reason is what matters.
+      if (sent === 0 && refusal !== undefined) throw refusal;
+      return sent;
+    },
+  };
+}
+
+class PartlySent extends Error {}

@@ -1,0 +1,317 @@
+import * as oauth from 'oauth4webapi';
+import * as v from 'valibot';
+import { outOfTime } from '../core/aws-error.ts';
+import { RefreshError } from '../core/errors.ts';
+import { type Refusal, readRefusal } from '../core/oauth-error.ts';
+import type { ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/ports.ts';
+import { Redacted } from '../core/redacted.ts';
+import { type Run, withRetries } from '../core/run.ts';
+
+/** RFC 7523 section 2.1. */
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+/** Milliseconds for one request. */
+const TIMEOUT = 10_000;
+/** Characters of a response that are read at most; a token response has about 1,000. */
+const LONGEST_BODY = 65_536;
+/** Milliseconds by which the clocks may differ before it is worth a warning. */
+const SKEW = 30_000;
+
+/**
+ * Only what is needed is looked at: a response that carries a new refresh token must not fail over a member nobody here uses, such as an
+ * `id_token` of another issuer, which is why the response is not processed by the OAuth library.
+ */
+const TokenResponse = v.object({
+  access_token: v.pipe(v.string(), v.minLength(1)),
+  refresh_token: v.optional(v.pipe(v.string(), v.minLength(1))),
+});
+const ErrorResponse = v.object({ error: v.string(), error_description: v.optional(v.string()) });
+const IntrospectionResponse = v.object({ active: v.boolean(), exp: v.optional(v.number()) });
+
+/** A refusal on its way to becoming an error: whoever asked may know a cure. */
+class Refused extends Error {
+  readonly refusal: Refusal;
+  /** The server's clock, epoch milliseconds (its `Date` header). */
+  readonly serverNow: number | undefined;
+
+  constructor(refusal: Refusal, serverNow: number | undefined) {
+    super(refusal.message);
+    this.name = 'Refused';
+    this.refusal = refusal;
+    this.serverNow = serverNow;
+  }
+}
+
+/** Salesforce's OAuth endpoints over HTTP. No redirect is followed: a token goes to no host but the one that was checked. */
+export const salesforceAdapter: Salesforce = {
+  tokenEndpoint: ({ name, loginUrl }, secretName) => new Endpoint(name, loginUrl, secretName),
+};
+
+class Endpoint implements TokenEndpoint {
+  readonly #connection: string;
+  readonly #secretName: string;
+  readonly #server: oauth.AuthorizationServer;
+  readonly #isLoopback: boolean;
+
+  constructor(connection: string, loginUrl: string, secretName: string) {
+    this.#connection = connection;
+    this.#secretName = secretName;
+    const url = (path: string) => `${loginUrl}/services/oauth2/${path}`;
+    this.#server = {
+      issuer: loginUrl,
+      token_endpoint: url('token'),
+      introspection_endpoint: url('introspect'),
+      userinfo_endpoint: url('userinfo'),
+    };
+    // Plain http got here only through an entry of LOGIN_HOSTS, which admits loopback alone.
+    this.#isLoopback = loginUrl.startsWith('http:');
+  }
+
+  async exchangeAssertion(sign: (now: number) => Promise<Redacted>, run: Run): Promise<Tokens> {
+    const attempt = async (now: number) => {
+      const assertion = await sign(now);
+      return this.#tokens(true, run, (options) =>
+        oauth.genericTokenEndpointRequest(
+          this.#server,
+          NO_CLIENT,
+          noClientAuthentication,
+          JWT_BEARER,
+          { assertion: assertion.reveal() },
+          options,
+        ),
+      );
+    };
+    const patiently = (clock: () => number) => withRetries(run, () => attempt(clock()), isWorthRetrying);
+    try {
+      return await patiently(() => run.now()).catch((error: unknown) => {
+        if (!(error instanceof Refused) || error.refusal.kind !== 'assertion-expired') throw error;
+        const offset = (error.serverNow ?? run.now()) - run.now();
+        if (Math.abs(offset) > SKEW)
+          run.warn(
+            this.#connection,
+            `The clock here is off by ${Math.round(-offset / 1000)} s against Salesforce's: the JWT was signed anew by that clock.`,
+          );
+        return patiently(() => run.now() + offset);
+      });
+    } catch (error) {
+      throw this.#translated(error, run);
+    }
+  }
+
+  exchangeRefreshToken(client: ClientAuth, refreshToken: Redacted, run: Run): Promise<Tokens> {
+    return this.#once(run, (options) =>
+      oauth.refreshTokenGrantRequest(
+        this.#server,
+        { client_id: client.clientId },
+        authentication(client),
+        refreshToken.reveal(),
+        options,
+      ),
+    );
+  }
+
+  exchangeCode(client: ClientAuth, code: Redacted, redirectUri: string, run: Run): Promise<Tokens> {
+    // The library's own call for this grant wants the redirect's query, which we never saw.
+    const parameters = { code: code.reveal(), redirect_uri: redirectUri };
+    return this.#once(run, (options) =>
+      oauth.genericTokenEndpointRequest(
+        this.#server,
+        { client_id: client.clientId },
+        authentication(client),
+        'authorization_code',
+        parameters,
+        options,
+      ),
+    );
+  }
+
+  async exchangeClientCredentials(client: ClientAuth, run: Run): Promise<Tokens> {
+    const attempt = () =>
+      this.#tokens(false, run, (options) =>
+        oauth.clientCredentialsGrantRequest(
+          this.#server,
+          { client_id: client.clientId },
+          authentication(client),
+          {},
+          options,
+        ),
+      );
+    try {
+      return await withRetries(run, attempt, isWorthRetrying);
+    } catch (error) {
+      throw this.#translated(error, run);
+    }
+  }
+
+  async expiryOf(client: ClientAuth, accessToken: Redacted, run: Run): Promise<Date | null> {
+    try {
+      const response = await oauth.introspectionRequest(
+        this.#server,
+        { client_id: client.clientId },
+        authentication(client),
+        accessToken.reveal(),
+        this.#options(run),
+      );
+      const parsed = v.safeParse(IntrospectionResponse, await jsonOf(response));
+      if (response.status === 200 && parsed.success && parsed.output.active && parsed.output.exp !== undefined)
+        return new Date(parsed.output.exp * 1000);
+      run.warn(
+        this.#connection,
+        `Salesforce does not say when the access token ends (introspection: HTTP ${response.status}).`,
+      );
+    } catch (error) {
+      if (!isNetworkError(error)) throw error;
+      run.warn(this.#connection, 'Salesforce does not say when the access token ends (introspection got no answer).');
+    }
+    return null;
+  }
+
+  async tryAccessToken(accessToken: Redacted, run: Run): Promise<void> {
+    const attempt = async () => {
+      const response = await oauth.userInfoRequest(this.#server, NO_CLIENT, accessToken.reveal(), this.#options(run));
+      await response.body?.cancel();
+      if (response.status === 200) return;
+      const refusal = {
+        kind: 'terminal',
+        message: `userinfo answered HTTP ${response.status} to the new access token.`,
+        advice: `Check the scopes of the connected app of ${this.#connection}, and that its user may use the API.`,
+      } as const;
+      throw new Refused(
+        response.status >= 500 || response.status === 429 ? { ...refusal, kind: 'later' } : refusal,
+        undefined,
+      );
+    };
+    try {
+      await withRetries(run, attempt, isWorthRetrying);
+    } catch (error) {
+      throw this.#translated(error, run);
+    }
+  }
+
+  /** For tokens that may be spent by the first request: asked again only where Salesforce says that it has not decided. */
+  async #once(run: Run, request: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>): Promise<Tokens> {
+    try {
+      return await withRetries(
+        run,
+        () => this.#tokens(false, run, request),
+        (error) => error instanceof Refused && error.refusal.kind === 'being-processed',
+      );
+    } catch (error) {
+      throw this.#translated(error, run, true);
+    }
+  }
+
+  async #tokens(
+    isAssertion: boolean,
+    run: Run,
+    request: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>,
+  ): Promise<Tokens> {
+    const response = await request(this.#options(run));
+    const serverNow = Date.parse(response.headers.get('date') ?? '');
+    const body = await jsonOf(response);
+    const { status } = response;
+    if (status !== 200) {
+      const parsed = v.safeParse(ErrorResponse, body);
+      const isServerTrouble = status === 429 || status >= 500;
+      if (!parsed.success && !isServerTrouble) throw this.#unreadable(status);
+      const said = parsed.success ? { error: parsed.output.error, description: parsed.output.error_description } : {};
+      const names = { connection: this.#connection, secret: this.#secretName };
+      throw new Refused(
+        readRefusal({ ...said, status }, isAssertion, names),
+        Number.isNaN(serverNow) ? undefined : serverNow,
+      );
+    }
+    const parsed = v.safeParse(TokenResponse, body);
+    if (!parsed.success) throw this.#unreadable(status);
+    const { access_token, refresh_token } = parsed.output;
+    return {
+      accessToken: new Redacted(access_token),
+      refreshToken: refresh_token === undefined ? undefined : new Redacted(refresh_token),
+    };
+  }
+
+  #options(
+    run: Run,
+  ): oauth.TokenEndpointRequestOptions & oauth.UserInfoRequestOptions & oauth.IntrospectionRequestOptions {
+    return {
+      signal: () => AbortSignal.any([run.signal, AbortSignal.timeout(TIMEOUT)]),
+      [oauth.allowInsecureRequests]: this.#isLoopback,
+    };
+  }
+
+  #unreadable(status: number): RefreshError {
+    return new RefreshError(
+      'SALESFORCE_REPLY_UNREADABLE',
+      `${this.#server.issuer} answered HTTP ${status} with neither a token nor an OAuth error.`,
+      `Check that loginUrl in ${this.#secretName} is the login host of an org, not a site or a proxy.`,
+    );
+  }
+
+  /** @param isLost whether an unanswered request may have spent a token */
+  #translated(error: unknown, run: Run, isLost = false): unknown {
+    if (error instanceof Refused) {
+      const { kind, message, advice } = error.refusal;
+      return new RefreshError(
+        kind === 'terminal' || kind === 'assertion-expired' ? 'SALESFORCE_REFUSED' : 'SALESFORCE_UNAVAILABLE',
+        message,
+        advice,
+      );
+    }
+    if (!isNetworkError(error)) return error;
+    if (run.signal.aborted) return outOfTime(`a request to ${this.#server.issuer}`, error);
+    const unknown = isLost
+      ? ' Whether Salesforce took the request is not known, so it was not repeated in this run.'
+      : '';
+    return new RefreshError(
+      'SALESFORCE_UNAVAILABLE',
+      `${this.#server.issuer} gave no answer (${networkReason(error)}).${unknown}`,
+      'Nothing to do unless it goes on: the next attempt comes by itself. See status.salesforce.com, and the network that the functions use.',
+      error,
+    );
+  }
+}
+
+/** The library wants a client even where the request names none. */
+const NO_CLIENT: oauth.Client = { client_id: 'none' };
+
+/** RFC 7523 needs no client authentication beside the assertion, and Salesforce expects no `client_id`. */
+const noClientAuthentication: oauth.ClientAuth = () => {
+  // Nothing is added to the request.
+};
+
+function authentication({ clientSecret }: ClientAuth): oauth.ClientAuth {
+  return clientSecret === undefined ? oauth.None() : oauth.ClientSecretPost(clientSecret.reveal());
+}
+
+/** The body as JSON; `undefined` where it is none, or longer than any answer of Salesforce's. */
+async function jsonOf(response: Response): Promise<unknown> {
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > LONGEST_BODY) {
+      await response.body?.cancel().catch(() => undefined);
+      return undefined;
+    }
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isWorthRetrying(error: unknown): boolean {
+  if (error instanceof Refused) return error.refusal.kind === 'later' || error.refusal.kind === 'being-processed';
+  return isNetworkError(error);
+}
+
+/** `fetch` throws a TypeError whose cause is the socket's error, or the abort's DOMException. */
+function isNetworkError(error: unknown): error is Error {
+  if (error instanceof DOMException) return error.name === 'TimeoutError' || error.name === 'AbortError';
+  return error instanceof TypeError && error.cause instanceof Error;
+}
+
+function networkReason(error: Error): string {
+  const inner = error.cause instanceof Error ? error.cause : error;
+  return 'code' in inner && typeof inner.code === 'string' ? inner.code : inner.name;
+}

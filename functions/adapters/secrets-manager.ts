@@ -1,0 +1,291 @@
+import {
+  BatchGetSecretValueCommand,
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  PutSecretValueCommand,
+  type SecretListEntry,
+  type SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager';
+import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import { RefreshError } from '../core/errors.ts';
+import type { ListedSecret, Secrets, SecretVersion, TokenStore } from '../core/ports.ts';
+import { Redacted } from '../core/redacted.ts';
+import { type Run, withRetries } from '../core/run.ts';
+
+/** The most ids that BatchGetSecretValue takes. */
+const BATCH = 20;
+/** The most secrets on a page of ListSecrets. */
+const PAGE = 100;
+
+/** One call of Secrets Manager, retried where that is worth it, its errors in our words. */
+async function call<T>(
+  operation: string,
+  resource: string,
+  run: Run,
+  attempt: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  attempts?: number,
+): Promise<T> {
+  try {
+    return await withRetries(
+      run,
+      () => attempt({ abortSignal: run.signal }),
+      (error) => awsErrorKind(error) === 'transient',
+      attempts,
+    );
+  } catch (error) {
+    throw translateAwsError(
+      error,
+      {
+        action: `secretsmanager:${operation}`,
+        resource,
+        unavailable: 'SECRETS_UNAVAILABLE',
+        meanings: meaningsFor(resource),
+      },
+      run,
+    );
+  }
+}
+
+/** The operator's secrets: read, never written. */
+export function secretsAdapter(client: SecretsManagerClient): Secrets {
+  return {
+    async values(names, run) {
+      const found = new Map<string, SecretVersion | RefreshError>();
+      for (let at = 0; at < names.length; at += BATCH) {
+        await batch(names.slice(at, at + BATCH), found, run);
+      }
+      return found;
+    },
+    async value(id, run) {
+      const answer = await call('GetSecretValue', id, run, (options) =>
+        client.send(new GetSecretValueCommand({ SecretId: id }), options),
+      );
+      return versionOf(id, answer);
+    },
+    async list(prefix, run) {
+      const found: ListedSecret[] = [];
+      let NextToken: string | undefined;
+      do {
+        const input = {
+          Filters: [{ Key: 'name' as const, Values: [prefix] }],
+          MaxResults: PAGE,
+          ...(NextToken === undefined ? {} : { NextToken }),
+        };
+        const answer = await call('ListSecrets', '*', run, (options) =>
+          client.send(new ListSecretsCommand(input), options),
+        );
+        for (const entry of answer.SecretList ?? []) {
+          const name = entry.Name ?? '';
+          // The filter matches words too; the bare prefix names no connection.
+          if (name.startsWith(prefix) && name.length > prefix.length) found.push(listed(name, entry));
+        }
+        NextToken = answer.NextToken;
+      } while (NextToken !== undefined);
+      return found;
+    },
+    async describe(name, run) {
+      const answer = await call('DescribeSecret', name, run, (options) =>
+        client.send(new DescribeSecretCommand({ SecretId: name }), options),
+      );
+      if (answer.DeletedDate !== undefined) throw notFound(name);
+      return listed(name, answer);
+    },
+  };
+
+  async function batch(
+    names: readonly string[],
+    found: Map<string, SecretVersion | RefreshError>,
+    run: Run,
+  ): Promise<void> {
+    let NextToken: string | undefined;
+    do {
+      const input = { SecretIdList: [...names], ...(NextToken === undefined ? {} : { NextToken }) };
+      const answer = await call('BatchGetSecretValue', '*', run, (options) =>
+        client.send(new BatchGetSecretValueCommand(input), options),
+      );
+      for (const entry of answer.SecretValues ?? []) {
+        if (entry.Name !== undefined) found.set(entry.Name, readVersion(entry.Name, entry));
+      }
+      for (const { SecretId, ErrorCode } of answer.Errors ?? []) {
+        if (SecretId !== undefined) found.set(SecretId, batchError(SecretId, ErrorCode ?? 'an unnamed error'));
+      }
+      NextToken = answer.NextToken;
+    } while (NextToken !== undefined);
+  }
+}
+
+/** The token secrets: ours. */
+export function tokenStoreAdapter(client: SecretsManagerClient): TokenStore {
+  const get = (
+    name: string,
+    selector: { VersionId: string } | { VersionStage: string },
+    run: Run,
+  ): Promise<SecretVersion | undefined> =>
+    call('GetSecretValue', name, run, async (options) => {
+      try {
+        const answer = await client.send(new GetSecretValueCommand({ SecretId: name, ...selector }), options);
+        return versionOf(name, answer);
+      } catch (error) {
+        if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
+        throw error;
+      }
+    });
+  return {
+    current: (name, run) => get(name, { VersionStage: 'AWSCURRENT' }, run),
+    version: async (name, versionId, run) => (await get(name, { VersionId: versionId }, run))?.value,
+    async stages(name, run) {
+      const answer = await call('DescribeSecret', name, run, (options) =>
+        client.send(new DescribeSecretCommand({ SecretId: name }), options),
+      );
+      const stages = new Map<string, string>();
+      for (const [versionId, labels] of Object.entries(answer.VersionIdsToStages ?? {})) {
+        for (const label of labels) stages.set(label, versionId);
+      }
+      return stages;
+    },
+    async create(name, versionId, value, run) {
+      const input = {
+        Name: name,
+        ClientRequestToken: versionId,
+        SecretString: value.reveal(),
+        Description: 'Tokens kept by appflow-token-refresher. Read them if you must, never write them.',
+      };
+      await call('CreateSecret', name, run, (options) =>
+        unlessExists(() => client.send(new CreateSecretCommand(input), options)),
+      );
+    },
+    put(name, versionId, value, stages, run, attempts) {
+      const input = {
+        SecretId: name,
+        ClientRequestToken: versionId,
+        SecretString: value.reveal(),
+        ...(stages === undefined ? {} : { VersionStages: [...stages] }),
+      };
+      return call(
+        'PutSecretValue',
+        name,
+        run,
+        (options) => unlessExists(() => client.send(new PutSecretValueCommand(input), options)),
+        attempts,
+      );
+    },
+    async moveStage(name, stage, from, to, run) {
+      if (from === to) return;
+      const input = {
+        SecretId: name,
+        VersionStage: stage,
+        ...(from === undefined ? {} : { RemoveFromVersionId: from }),
+        ...(to === undefined ? {} : { MoveToVersionId: to }),
+      };
+      await call('UpdateSecretVersionStage', name, run, (options) =>
+        client.send(new UpdateSecretVersionStageCommand(input), options),
+      );
+    },
+  };
+}
+
+async function unlessExists(send: () => Promise<unknown>): Promise<'put' | 'exists'> {
+  try {
+    await send();
+    return 'put';
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ResourceExistsException') return 'exists';
+    throw error;
+  }
+}
+
+function listed(
+  name: string,
+  { LastChangedDate, CreatedDate, Tags }: Pick<SecretListEntry, 'LastChangedDate' | 'CreatedDate' | 'Tags'>,
+): ListedSecret {
+  const tags = new Map<string, string>();
+  for (const { Key, Value } of Tags ?? []) {
+    if (Key !== undefined && Value !== undefined) tags.set(Key, Value);
+  }
+  return { name, changedAt: LastChangedDate ?? CreatedDate ?? new Date(0), tags };
+}
+
+interface ValueEntry {
+  readonly VersionId?: string | undefined;
+  readonly SecretString?: string | undefined;
+}
+
+function versionOf(name: string, entry: ValueEntry): SecretVersion {
+  const version = readVersion(name, entry);
+  if (version instanceof RefreshError) throw version;
+  return version;
+}
+
+function readVersion(name: string, { VersionId, SecretString }: ValueEntry): SecretVersion | RefreshError {
+  if (VersionId !== undefined && SecretString !== undefined)
+    return { versionId: VersionId, value: new Redacted(SecretString) };
+  return new RefreshError(
+    'SECRET_MALFORMED',
+    `The secret ${name} holds bytes, not text.`,
+    `Store the value of ${name} as text (SecretString): one JSON object.`,
+  );
+}
+
+function notFound(name: string, cause?: Error): RefreshError {
+  return new RefreshError(
+    'SECRET_NOT_FOUND',
+    `There is no secret ${name}, or it has no current value.`,
+    `Create the secret ${name} in this Region, or correct the name of the connection.`,
+    cause,
+  );
+}
+
+function meaningsFor(resource: string): NonNullable<AwsCall['meanings']> {
+  return {
+    ResourceNotFoundException: (cause) => notFound(resource, cause),
+    InvalidRequestException: (cause) => inDeletion(resource, cause),
+    DecryptionFailure: (cause) => keyTrouble(resource, 'decrypted', cause),
+    EncryptionFailure: (cause) => keyTrouble(resource, 'encrypted', cause),
+  };
+}
+
+/** Secrets Manager's InvalidRequestException means the state of the secret: nearly always that it is to be deleted. */
+function inDeletion(name: string, cause?: Error): RefreshError {
+  return new RefreshError(
+    'SECRET_NOT_FOUND',
+    `The secret ${name} cannot be used in the state it is in: it is probably scheduled for deletion.`,
+    `Restore the secret with: aws secretsmanager restore-secret --secret-id ${name}`,
+    cause,
+  );
+}
+
+function keyTrouble(name: string, verb: string, cause?: Error): RefreshError {
+  return new RefreshError(
+    'ACCESS_DENIED',
+    `The secret ${name} cannot be ${verb}: its KMS key is disabled, deleted or not ours to use.`,
+    `Enable the KMS key of ${name}, and allow kms:Decrypt and kms:GenerateDataKey on it in its policy and in the role of this function.`,
+    cause,
+  );
+}
+
+/** What BatchGetSecretValue says of one id. Its message is not repeated. */
+function batchError(name: string, errorCode: string): RefreshError {
+  switch (errorCode) {
+    case 'ResourceNotFoundException':
+      return notFound(name);
+    case 'InvalidRequestException':
+      return inDeletion(name);
+    case 'DecryptionFailure':
+      return keyTrouble(name, 'decrypted');
+    case 'AccessDeniedException':
+      return new RefreshError(
+        'ACCESS_DENIED',
+        `secretsmanager:GetSecretValue on ${name} is denied.`,
+        `Allow secretsmanager:GetSecretValue on ${name} in the role of this function, kms:Decrypt on its key, and check the policy of the secret.`,
+      );
+    default:
+      return new RefreshError(
+        'SECRETS_UNAVAILABLE',
+        `secretsmanager:BatchGetSecretValue gave ${errorCode} for ${name}.`,
+        'Nothing to do unless it goes on: the next attempt comes by itself.',
+      );
+  }
+}

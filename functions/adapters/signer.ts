@@ -1,0 +1,142 @@
+import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { KMSClient } from '@aws-sdk/client-kms';
+import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import { RefreshError } from '../core/errors.ts';
+import type { Signer } from '../core/ports.ts';
+import { Redacted } from '../core/redacted.ts';
+import { type Run, withRetries } from '../core/run.ts';
+
+const HEADER = { alg: 'RS256', typ: 'JWT' } as const;
+const FEWEST_BITS = 2048;
+/** Parsed keys kept in a warm function: signing with a kept key is twice as fast as from PEM. Keyed by a digest, so no PEM is kept. */
+const keys = new Map<string, KeyObject>();
+const MOST_KEYS = 256;
+
+/**
+ * Signs assertions, with a PEM key through `jsonwebtoken` or with a key that never leaves KMS.
+ *
+ * @param kms makes the KMS client; asked only where a connection uses one, since loading it costs start-up time
+ */
+export function signerAdapter(kms: () => Promise<KMSClient>): Signer {
+  return {
+    sign(key, claims, run) {
+      return 'pem' in key ? signWithPem(key.pem, claims) : signWithKms(key.kmsKeyId, claims, kms, run);
+    },
+    certificateEnd: (pem) => new Date(new X509Certificate(pem).validTo),
+  };
+}
+
+async function signWithPem(pem: Redacted, claims: string): Promise<Redacted> {
+  const { default: jwt } = await import('jsonwebtoken');
+  // A string payload is kept byte for byte; `typ` must then be given by hand.
+  return new Redacted(jwt.sign(claims, privateKey(pem), { algorithm: 'RS256', header: HEADER }));
+}
+
+async function signWithKms(keyId: string, claims: string, kms: () => Promise<KMSClient>, run: Run): Promise<Redacted> {
+  const { SignCommand } = await import('@aws-sdk/client-kms');
+  const client = await kms();
+  const signingInput = `${Buffer.from(JSON.stringify(HEADER)).toString('base64url')}.${Buffer.from(claims).toString('base64url')}`;
+  // A digest, since KMS takes no more than 4,096 bytes of message.
+  const Message = createHash('sha256').update(signingInput).digest();
+  const command = new SignCommand({
+    KeyId: keyId,
+    Message,
+    MessageType: 'DIGEST',
+    SigningAlgorithm: 'RSASSA_PKCS1_V1_5_SHA_256',
+  });
+  try {
+    const { Signature } = await withRetries(
+      run,
+      () => client.send(command, { abortSignal: run.signal }),
+      (error) => awsErrorKind(error) === 'transient',
+    );
+    return new Redacted(`${signingInput}.${Buffer.from(Signature ?? []).toString('base64url')}`);
+  } catch (error) {
+    throw translateAwsError(
+      error,
+      { action: 'kms:Sign', resource: keyId, unavailable: 'KMS_UNAVAILABLE', meanings: kmsMeanings(keyId) },
+      run,
+    );
+  }
+}
+
+function kmsMeanings(keyId: string): NonNullable<AwsCall['meanings']> {
+  const unusable = (problem: string) => (cause: Error) =>
+    new RefreshError(
+      'KEY_UNUSABLE',
+      `The KMS key ${keyId} ${problem}.`,
+      `Use an enabled asymmetric key of KMS with the usage SIGN_VERIFY and the spec RSA_2048 or longer, in this Region, as kmsKeyId.`,
+      cause,
+    );
+  return {
+    NotFoundException: unusable('does not exist'),
+    DisabledException: unusable('is disabled'),
+    KMSInvalidStateException: unusable('is not enabled'),
+    InvalidKeyUsageException: unusable('is not an RSA key for signing'),
+    ValidationException: unusable('is not an RSA key for signing, or its name is wrong'),
+    UnsupportedOperationException: unusable('cannot sign'),
+    InvalidArnException: unusable('is not named by an ARN that KMS understands'),
+    KeyUnavailableException: (cause) =>
+      new RefreshError(
+        'KMS_UNAVAILABLE',
+        `The KMS key ${keyId} is not available for now.`,
+        'Nothing to do unless it goes on: the next attempt comes by itself.',
+        cause,
+      ),
+  };
+}
+
+/** What is wrong with a private key, as the end of a sentence and without any of its text; `undefined` where it will do. */
+export function privateKeyProblem(pem: Redacted): string | undefined {
+  const text = pemText(pem.reveal());
+  const kind = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
+  if (kind === undefined) return 'is no PEM, nor PEM in base64';
+  if (kind === 'CERTIFICATE') return 'is a certificate; the private key that belongs to it is needed';
+  if (kind.includes('PUBLIC KEY')) return 'is a public key; the private one is needed';
+  if (kind === 'ENCRYPTED PRIVATE KEY' || text.includes('Proc-Type: 4,ENCRYPTED'))
+    return 'is encrypted with a passphrase; store it without one';
+  if (kind === 'EC PRIVATE KEY') return 'is an elliptic curve key; Salesforce takes RSA alone';
+  if (kind !== 'RSA PRIVATE KEY' && kind !== 'PRIVATE KEY') return 'is a PEM of another kind than a private key';
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(text);
+  } catch {
+    // OpenSSL's message says nothing that a person could use.
+    return 'is damaged: its text cannot be decoded';
+  }
+  if (key.asymmetricKeyType !== 'rsa') return `is a key of type ${key.asymmetricKeyType}; Salesforce takes RSA alone`;
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  if (bits < FEWEST_BITS) return `has ${bits} bits; at least ${FEWEST_BITS} are needed`;
+  return undefined;
+}
+
+/** What is wrong with the certificate, as the end of a sentence. */
+export function certificateProblem(pem: string, privateKeys: readonly Redacted[]): string | undefined {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(pem);
+  } catch {
+    return 'is no X.509 certificate in PEM';
+  }
+  if (privateKeys.length === 0 || privateKeys.some((key) => certificate.checkPrivateKey(privateKey(key))))
+    return undefined;
+  return 'does not belong to privateKey or nextPrivateKey';
+}
+
+function privateKey(pem: Redacted): KeyObject {
+  const text = pemText(pem.reveal());
+  const digest = createHash('sha256').update(text).digest('base64');
+  const kept = keys.get(digest);
+  if (kept !== undefined) return kept;
+  const key = createPrivateKey(text);
+  if (keys.size >= MOST_KEYS) keys.clear();
+  keys.set(digest, key);
+  return key;
+}
+
+/** PEM as it is, or out of base64; `\n` spelled out, as shells and Terraform leave it, becomes a line break. */
+function pemText(given: string): string {
+  const text = given.trim().replaceAll('\\n', '\n');
+  if (text.startsWith('-----BEGIN') || !/^[A-Za-z0-9+/=\s]+$/.test(text)) return text;
+  return Buffer.from(text, 'base64').toString('utf8').trim();
+}

@@ -1,0 +1,128 @@
+import type { RotationPorts } from './claim.ts';
+import type { AuthorizationCodeConnection } from './connection.ts';
+import { type Credentials, checkLimits } from './credentials.ts';
+import { CredentialsRefused, RefreshError } from './errors.ts';
+import { checkAccessTokenLife, clientFrom } from './obtain.ts';
+import type { ClientAuth, Secrets } from './ports.ts';
+import type { Redacted } from './redacted.ts';
+import { checkInterval, type Demand, type Held, knownToRotate, withTokens } from './rotation.ts';
+import type { Run } from './run.ts';
+import {
+  checked,
+  checkGrant,
+  profileFields,
+  type RefreshPorts,
+  type RefreshRules,
+  type Serving,
+  type Shared,
+} from './serving.ts';
+
+/** What was, or would be, handed over. */
+export interface Done {
+  readonly handOver: AuthorizationCodeConnection['handOver'];
+  readonly validUntil: Date | null;
+}
+
+/** Serves one AUTHORIZATION_CODE connection by the rotation protocol, or says in a dry run what it would do. */
+export async function serveAuthorizationCode(
+  connection: AuthorizationCodeConnection,
+  serving: Serving,
+): Promise<Done | 'in-progress'> {
+  const { target, shared, rules, ports, run, dryRun, profile } = serving;
+  const stored = storedTokens(shared.secrets, rules.tokenPrefix + connection.name);
+  const rotates = knownToRotate(stored);
+  checkInterval(connection.name, target.intervalSeconds, rotates);
+  let auth: Promise<ClientAuth> | undefined;
+  const client = () => {
+    auth ??= clientOf(connection, ports.secrets, run);
+    return auth;
+  };
+  if (dryRun) {
+    await client();
+    await checkGrant('AUTHORIZATION_CODE', serving);
+    checkLimits(connection.name, { ...profileFields(profile), clientCredentialsArn: connection.clientCredentialsArn });
+    return { handOver: rotates ? 'ACCESS_TOKEN' : connection.handOver, validUntil: null };
+  }
+  const rotation: RotationPorts = rotationPorts(connection, client, rules, ports);
+  const use = async (held: Held): Promise<Done> => {
+    const effective = held.rotates ? 'ACCESS_TOKEN' : connection.handOver;
+    const { clientSecret } = await client();
+    const validUntil =
+      clientSecret === undefined ? null : await rotation.endpoint.expiryOf(await client(), held.accessToken, run);
+    checkAccessTokenLife(connection.name, validUntil, target.intervalSeconds, run);
+    const credentials: Credentials = {
+      oAuth2GrantType: 'AUTHORIZATION_CODE',
+      accessToken: held.accessToken,
+      ...(effective === 'ACCESS_AND_REFRESH_TOKEN' ? { refreshToken: held.refreshToken } : {}),
+      ...(connection.clientCredentialsArn === undefined
+        ? {}
+        : { clientCredentialsArn: connection.clientCredentialsArn }),
+    };
+    await checked({ credentials, validUntil }, serving);
+    try {
+      await profile.handOver(credentials, run);
+    } catch (error) {
+      // An access token of this very run is as fresh as can be: one more try, no more exchanges.
+      if (!(error instanceof CredentialsRefused) || !held.exchanged) throw error;
+      await profile.handOver(credentials, run);
+    }
+    return { handOver: effective, validUntil };
+  };
+  const demand: Demand =
+    target.unlessUpdatedAfter === undefined
+      ? { kind: 'exchange' }
+      : {
+          kind: 'exchange-unless-stored',
+          profileUpdatedAt: profile.updatedAt,
+          intervalSeconds: target.intervalSeconds,
+        };
+  const result = await withTokens(connection, demand, rotation, run, use).catch((error: unknown) => {
+    // A token from the store may have died meanwhile: get a fresh one.
+    if (demand.kind === 'exchange' || !(error instanceof CredentialsRefused)) throw error;
+    return withTokens(connection, { kind: 'exchange' }, rotation, run, use);
+  });
+  return result.outcome === 'done' ? result.result : 'in-progress';
+}
+
+/** The ports of the protocol for one connection; `rotate` uses them as well. */
+export function rotationPorts(
+  connection: AuthorizationCodeConnection,
+  client: () => Promise<ClientAuth>,
+  rules: RefreshRules,
+  ports: RefreshPorts,
+): RotationPorts {
+  const operatorSecret = rules.secretPrefix + connection.name;
+  return {
+    store: ports.store,
+    escrow: ports.escrow,
+    endpoint: ports.salesforce.tokenEndpoint(connection, operatorSecret),
+    client,
+    tokenSecret: rules.tokenPrefix + connection.name,
+    operatorSecret,
+  };
+}
+
+/** The client of an AUTHORIZATION_CODE connection: its secret is its own, or that of the secret which AppFlow reads too, or it has none. */
+export async function clientOf(
+  connection: AuthorizationCodeConnection,
+  secrets: Secrets,
+  run: Run,
+): Promise<ClientAuth> {
+  const { clientId, clientSecret, clientCredentialsArn } = connection;
+  if (clientSecret !== undefined || clientCredentialsArn === undefined) return { clientId, clientSecret };
+  const client = await clientFrom(connection.name, clientCredentialsArn, secrets, run);
+  if (client.clientId === clientId) return client;
+  throw new RefreshError(
+    'SECRET_MALFORMED',
+    'clientId is not the one in the secret that clientCredentialsArn names.',
+    `Make clientId of ${connection.name} and the secret of its clientCredentialsArn speak of the same connected app.`,
+  );
+}
+
+/** The token secret's value from the shared read. That there is none yet is no error; that it cannot be read is. */
+function storedTokens(secrets: Shared['secrets'], secretName: string): Redacted | undefined {
+  const found = secrets.get(secretName);
+  if (found === undefined || (found instanceof RefreshError && found.code === 'SECRET_NOT_FOUND')) return undefined;
+  if (found instanceof RefreshError) throw found;
+  return found.value;
+}

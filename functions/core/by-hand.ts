@@ -1,0 +1,103 @@
+import { RefreshError } from './errors.ts';
+import type { Secrets } from './ports.ts';
+import { refresh, type Served } from './refresh.ts';
+import type { Run } from './run.ts';
+import type { RefreshPorts, RefreshRules, Target } from './serving.ts';
+import { targetOf } from './targets.ts';
+
+/** Secrets described at once. */
+const AT_ONCE = 10;
+
+/**
+ * Refreshes connections that a person named: due or not does not matter. Their tags are read without the listing's lag; the listing only
+ * tells whether another secret claims the same profile.
+ *
+ * @returns one answer a name, in the order given
+ */
+export async function refreshByHand(
+  names: readonly string[],
+  dryRun: boolean,
+  rules: RefreshRules & { readonly refreshIntervalSeconds: number },
+  ports: RefreshPorts,
+  run: Run,
+): Promise<Served[]> {
+  const unique = [...new Set(names)];
+  const found = new Map<string, Target | RefreshError>();
+  for (let at = 0; at < unique.length; at += AT_ONCE) {
+    const some = unique.slice(at, at + AT_ONCE);
+    const answers = await Promise.all(
+      some.map((name) =>
+        orError(async () =>
+          targetOf(
+            await ports.secrets.describe(rules.secretPrefix + name, run),
+            rules.secretPrefix,
+            rules.refreshIntervalSeconds,
+          ),
+        ),
+      ),
+    );
+    some.forEach((name, index) => {
+      const answer = answers[index];
+      if (answer !== undefined) found.set(name, answer);
+    });
+  }
+  const claims = await orError(() => claimants(ports.secrets, rules, run));
+  const targets: Target[] = [];
+  const served = new Map<string, Served>();
+  for (const [name, target] of found) {
+    if (target instanceof RefreshError) served.set(name, failed(name, name, target));
+    else if (claims instanceof RefreshError) served.set(name, failed(name, target.connectorProfileName, claims));
+    else {
+      const others = [...(claims.get(target.connectorProfileName) ?? [])].filter((other) => other !== name);
+      if (others.length === 0) targets.push(target);
+      else
+        served.set(
+          name,
+          failed(name, target.connectorProfileName, shared(target.connectorProfileName, [name, ...others])),
+        );
+    }
+  }
+  for (const one of await refresh(targets, dryRun, rules, ports, run)) served.set(one.report.connection, one);
+  return unique.flatMap((name) => served.get(name) ?? []);
+}
+
+/** Which connections claim which profile, by the tags of all of them. A secret whose tags are wrong claims none. */
+async function claimants(
+  secrets: Pick<Secrets, 'list'>,
+  rules: { readonly secretPrefix: string; readonly refreshIntervalSeconds: number },
+  run: Run,
+): Promise<Map<string, Set<string>>> {
+  const claims = new Map<string, Set<string>>();
+  for (const secret of await secrets.list(rules.secretPrefix, run)) {
+    const target = await orError(async () => targetOf(secret, rules.secretPrefix, rules.refreshIntervalSeconds));
+    if (target instanceof RefreshError) continue;
+    const names = claims.get(target.connectorProfileName) ?? new Set();
+    claims.set(target.connectorProfileName, names.add(target.connection));
+  }
+  return claims;
+}
+
+function shared(connectorProfileName: string, connections: readonly string[]): RefreshError {
+  return new RefreshError(
+    'PROFILE_SHARED',
+    `The secrets of ${connections.join(', ')} claim the connector profile ${connectorProfileName}.`,
+    `Leave the tag connector-profile-name = ${connectorProfileName} on one secret only; until then none of them is served.`,
+  );
+}
+
+function failed(connection: string, connectorProfileName: string, error: RefreshError): Served {
+  const { code, retryable, message, hint } = error;
+  return {
+    report: { connection, connectorProfileName, outcome: 'failed', error: { code, retryable, message, hint } },
+    error,
+  };
+}
+
+async function orError<T>(get: () => Promise<T>): Promise<T | RefreshError> {
+  try {
+    return await get();
+  } catch (error) {
+    if (error instanceof RefreshError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,233 @@
+import { v5 as uuid5 } from 'uuid';
+import * as v from 'valibot';
+import type { AuthorizationCodeConnection } from './connection.ts';
+import { RefreshError } from './errors.ts';
+import type { ClientAuth, Escrow, SecretVersion, TokenEndpoint, TokenStore } from './ports.ts';
+import { Redacted } from './redacted.ts';
+import type { Run } from './run.ts';
+import { box, fingerprintOf, jsonOrUndefined, parseRecord, TokenRecord } from './token-record.ts';
+
+const CLAIM = 'REFRESH_CLAIM';
+const RELEASED = 'REFRESH_RELEASED';
+
+/** Milliseconds that a claim outlives the deadline of its run: the function is dead by then. */
+const CLAIM_MARGIN = 10_000;
+/** Milliseconds before the deadline at which the store is given up, so that AppFlow can still be handed the access token. */
+const HAND_OVER_RESERVE = 10_000;
+
+const Claim = v.object({ owner: v.string(), heldUntil: v.pipe(v.string(), v.isoTimestamp()) });
+
+/** What escrow holds: the record, and the version it follows and would have become. */
+const Kept = v.object({ after: v.string(), versionId: v.string(), record: TokenRecord });
+
+export interface RotationPorts {
+  readonly store: TokenStore;
+  readonly escrow: Escrow;
+  readonly endpoint: TokenEndpoint;
+  /** Read only when an exchange is due. */
+  readonly client: () => Promise<ClientAuth>;
+  /** Full name of the token secret. */
+  readonly tokenSecret: string;
+  /** Full name of the operator's secret, for hints. */
+  readonly operatorSecret: string;
+}
+
+/** A claim that this run has made, and what it was made upon. */
+export interface Claimed {
+  readonly current: SecretVersion;
+  readonly record: TokenRecord;
+  readonly claimId: string;
+  /** The version that carries REFRESH_RELEASED, which a release must name. */
+  readonly releasedId: string | undefined;
+}
+
+/**
+ * Steps 1 and 2 of the protocol of rotation.ts: read, then claim.
+ *
+ * @returns `held` where another run's claim holds; `again` where the state moved under our eyes
+ */
+export async function claim(
+  connection: AuthorizationCodeConnection,
+  ports: RotationPorts,
+  run: Run,
+): Promise<Claimed | 'held' | 'again'> {
+  const { store, tokenSecret } = ports;
+  const current = await store.current(tokenSecret, run);
+  if (current === undefined) {
+    await create(connection, ports, run);
+    return 'again';
+  }
+  const record = parseRecord(current.value, ports);
+  // After the value, and both labels in one call: a claim made since then makes our own claim collide.
+  const stages = await store.stages(tokenSecret, run);
+  if (stages.get('AWSCURRENT') !== current.versionId) return 'again';
+  const last = stages.get(CLAIM);
+  const releasedId = stages.get(RELEASED);
+  if (last !== undefined && last !== releasedId) {
+    const value = await store.version(tokenSecret, last, run);
+    const parsed = v.safeParse(Claim, value === undefined ? undefined : jsonOrUndefined(value));
+    if (parsed.success && Date.parse(parsed.output.heldUntil) > run.now()) return 'held';
+    // Its run is dead. If it died after the store had refused a new token, that token lies in escrow.
+    if (await restoreFromEscrow(connection.name, current.versionId, ports, run)) return 'again';
+  }
+  const claimId = uuid5(`claim after ${last ?? 'none'}`, current.versionId);
+  const heldUntil = new Date(run.deadline + CLAIM_MARGIN).toISOString();
+  const value = new Redacted(JSON.stringify({ owner: run.id, heldUntil }));
+  const put = await store.put(tokenSecret, claimId, value, [CLAIM], run);
+  return put === 'put' ? { current, record, claimId, releasedId } : 'again';
+}
+
+/** Makes the token secret from the seed. A code is no token yet, so its fingerprint is kept only once it has been exchanged. */
+async function create(
+  connection: AuthorizationCodeConnection,
+  { store, tokenSecret }: RotationPorts,
+  run: Run,
+): Promise<void> {
+  const { seed } = connection;
+  const fingerprint = fingerprintOf(seed);
+  const record: TokenRecord =
+    'refreshToken' in seed
+      ? {
+          connection: connection.name,
+          refreshToken: seed.refreshToken.reveal(),
+          rotates: false,
+          seedFingerprint: fingerprint,
+        }
+      : { connection: connection.name, rotates: false };
+  await store.create(tokenSecret, uuid5(`${tokenSecret} from ${fingerprint}`, uuid5.URL), box(record), run);
+}
+
+/** The claim in the hands of this run: what was obtained under it, whether that is safe, and its release. */
+export class ClaimHeld {
+  readonly #claimed: Claimed;
+  readonly #ports: RotationPorts;
+  readonly #run: Run;
+  #record: TokenRecord | undefined;
+  #versionId: string;
+  #stages: readonly string[] | undefined;
+  /** `unsafe` where the store did not take the new record: the claim is then left to lapse, which sends the next run to escrow. */
+  #state: 'clean' | 'obtained' | 'persisted' | 'unsafe' = 'clean';
+  #notPersisted: RefreshError | undefined;
+
+  constructor(claimed: Claimed, ports: RotationPorts, run: Run) {
+    this.#claimed = claimed;
+    this.#ports = ports;
+    this.#run = run;
+    this.#versionId = uuid5('next', claimed.claimId);
+  }
+
+  obtained(record: TokenRecord, rotationVersionId: string | undefined): void {
+    this.#record = record;
+    this.#state = 'obtained';
+    if (rotationVersionId === undefined) return;
+    this.#versionId = rotationVersionId;
+    this.#stages = ['AWSCURRENT', 'AWSPENDING'];
+  }
+
+  /** Stores the new record as AWSCURRENT; what the store refuses until close to the deadline stays in escrow and is reported after the hand-over. */
+  async persist(): Promise<void> {
+    if (this.#record === undefined) return;
+    const { store, escrow, tokenSecret } = this.#ports;
+    const value = box(this.#record);
+    let place: string | undefined;
+    for (let wait = 200; ; wait = Math.min(wait * 2, 5_000)) {
+      const refusal = await this.#tryPut(store, tokenSecret, value);
+      if (refusal === undefined) {
+        this.#state = 'persisted';
+        // Left behind, it would be recognised as history: `after` is not current any more.
+        if (place !== undefined)
+          await escrow
+            .remove(this.#record.connection, this.#run)
+            .catch((error: unknown) => this.#warn('escrow was not emptied', error));
+        return;
+      }
+      this.#state = 'unsafe';
+      place ??= await this.#keep(escrow, this.#record);
+      this.#notPersisted = this.#error(place, refusal);
+      if (this.#run.now() + wait >= this.#run.deadline - HAND_OVER_RESERVE) return;
+      await this.#run.sleep(wait * (0.5 + this.#run.random() / 2));
+    }
+  }
+
+  async #tryPut(store: TokenStore, tokenSecret: string, value: Redacted): Promise<unknown> {
+    try {
+      const put = await store.put(tokenSecret, this.#versionId, value, this.#stages, this.#run, 1);
+      return put === 'put' ? undefined : new Error('another value holds the version id');
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async #keep(escrow: Escrow, record: TokenRecord): Promise<string | undefined> {
+    const kept = { after: this.#claimed.current.versionId, versionId: this.#versionId, record };
+    try {
+      return await escrow.keep(record.connection, new Redacted(JSON.stringify(kept)), this.#run);
+    } catch (error) {
+      this.#warn('the new refresh token could not be put into escrow', error);
+      return undefined;
+    }
+  }
+
+  #error(place: string | undefined, cause: unknown): RefreshError {
+    const { tokenSecret } = this.#ports;
+    return new RefreshError(
+      'TOKEN_NOT_PERSISTED',
+      `A new refresh token could not be stored in ${tokenSecret}. ${place === undefined ? 'It could not be put into escrow either' : `It is kept in ${place}`}.`,
+      place === undefined
+        ? `See why neither ${tokenSecret} nor Parameter Store takes a value; if no later run succeeds, authorise the app again and store the new refresh token in ${this.#ports.operatorSecret}.`
+        : `See why ${tokenSecret} takes no value (quota, key policy, outage). The next run stores the token from there by itself; do not delete it.`,
+      cause,
+    );
+  }
+
+  async use<H, T>(held: H, use: (held: H) => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await use(held);
+    } catch (error) {
+      if (this.#notPersisted !== undefined) throw this.#notPersisted;
+      // Nothing but the access token is new, and it did not arrive: keep it, so that the next attempt needs no exchange.
+      if (this.#state === 'obtained') await this.persist();
+      throw this.#notPersisted ?? error;
+    }
+    if (this.#notPersisted !== undefined) throw this.#notPersisted;
+    return result;
+  }
+
+  async release(): Promise<void> {
+    if (this.#state === 'unsafe') return;
+    const { releasedId, claimId } = this.#claimed;
+    try {
+      await this.#ports.store.moveStage(this.#ports.tokenSecret, RELEASED, releasedId, claimId, this.#run);
+    } catch (error) {
+      this.#warn('its claim was not released and lapses by itself within a minute', error);
+    }
+  }
+
+  #warn(what: string, error: unknown): void {
+    const reason =
+      error instanceof RefreshError
+        ? `${error.code}, ${error.message}`
+        : error instanceof Error
+          ? error.name
+          : 'unknown';
+    this.#run.warn(this.#ports.tokenSecret, `${what}: ${reason}`);
+  }
+}
+
+/** @returns whether the store has moved on */
+async function restoreFromEscrow(
+  connection: string,
+  currentId: string,
+  { store, escrow, tokenSecret }: RotationPorts,
+  run: Run,
+): Promise<boolean> {
+  const found = await escrow.find(connection, run);
+  if (found === undefined) return false;
+  const kept = v.safeParse(Kept, jsonOrUndefined(found));
+  const follows = kept.success && kept.output.after === currentId;
+  // `exists` would mean that the same id holds other tokens; ids follow from the claim, so it was put by this very run.
+  if (follows) await store.put(tokenSecret, kept.output.versionId, box(kept.output.record), undefined, run);
+  await escrow.remove(connection, run);
+  return follows;
+}

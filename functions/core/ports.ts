@@ -1,0 +1,146 @@
+import type { SigningKey } from './connection.ts';
+import type { Credentials, GrantType } from './credentials.ts';
+import type { RefreshError } from './errors.ts';
+import type { Redacted } from './redacted.ts';
+import type { Run } from './run.ts';
+
+/** The neighbours as the rules see them. Each adapter says in its own words what it does with errors: all throw RefreshError. */
+
+/** A connector profile as AppFlow describes it; it keeps what must be sent back unchanged to itself. */
+export interface Profile {
+  readonly connectorProfileName: string;
+  readonly isSalesforce: boolean;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly connectionMode: string | undefined;
+  readonly instanceUrl: string | undefined;
+  /**
+   * `UpdateConnectorProfile` with new credentials, mode and properties exactly as described.
+   *
+   * @throws RefreshError `PROFILE_REJECTED`, `PROFILE_NOT_FOUND`, `APPFLOW_UNAVAILABLE`, `ACCESS_DENIED`, `OUT_OF_TIME`; a
+   * CredentialsRefused where AppFlow tried the credentials in vain
+   */
+  handOver(credentials: Credentials, run: Run): Promise<void>;
+}
+
+export interface AppFlow {
+  /** `DescribeConnectorProfiles` for up to any number of names; a name without a profile is missing from the answer. */
+  profiles(names: readonly string[], run: Run): Promise<ReadonlyMap<string, Profile>>;
+  /** Every Salesforce profile of this account and Region. */
+  salesforceProfiles(run: Run): Promise<ReadonlyMap<string, Profile>>;
+  /** `oauth2GrantTypesSupported` of `DescribeConnectors`; `undefined` where AppFlow gives no list. */
+  supportedGrants(run: Run): Promise<ReadonlySet<string> | undefined>;
+}
+
+/** One version of a secret. */
+export interface SecretVersion {
+  readonly versionId: string;
+  readonly value: Redacted;
+}
+
+/** A secret as a listing shows it: no value. */
+export interface ListedSecret {
+  readonly name: string;
+  readonly changedAt: Date;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+export interface Secrets {
+  /** The current versions of many secrets in few calls; for each one the value or what is wrong. */
+  values(names: readonly string[], run: Run): Promise<ReadonlyMap<string, SecretVersion | RefreshError>>;
+  /** The current version of the secret with that name or ARN. */
+  value(id: string, run: Run): Promise<SecretVersion>;
+  /** All secrets under a prefix. Secrets Manager's listing lags by up to five minutes. */
+  list(prefix: string, run: Run): Promise<ListedSecret[]>;
+  /** One secret's dates and tags, without lag. */
+  describe(name: string, run: Run): Promise<ListedSecret>;
+}
+
+export interface Signer {
+  /**
+   * A JWT in compact form, RS256 (RFC 7515 section 7.1).
+   *
+   * @param claims the claims set as JSON text, kept byte for byte
+   */
+  sign(key: SigningKey, claims: string, run: Run): Promise<Redacted>;
+  /** `notAfter` of a certificate that has been checked. */
+  certificateEnd(pem: string): Date;
+}
+
+/** A successful answer of the token endpoint (RFC 6749 section 5.1), as far as anyone here needs it. */
+export interface Tokens {
+  readonly accessToken: Redacted;
+  /** Only where Salesforce issued one: for a code, and under refresh token rotation. */
+  readonly refreshToken: Redacted | undefined;
+}
+
+export interface ClientAuth {
+  readonly clientId: string;
+  readonly clientSecret: Redacted | undefined;
+}
+
+/** The token endpoint of one connection. Errors name the connection and its secret. */
+export interface TokenEndpoint {
+  /** RFC 7523 section 2.1. `sign` is called again, once, with Salesforce's own clock if the assertion was out of date on arrival. */
+  exchangeAssertion(sign: (now: number) => Promise<Redacted>, run: Run): Promise<Tokens>;
+  /** RFC 6749 section 6. Sent once: a lost answer is not asked for again, since the token may be spent. */
+  exchangeRefreshToken(client: ClientAuth, refreshToken: Redacted, run: Run): Promise<Tokens>;
+  /** RFC 6749 section 4.1.3. Sent once. */
+  exchangeCode(client: ClientAuth, code: Redacted, redirectUri: string, run: Run): Promise<Tokens>;
+  /** RFC 6749 section 4.4. */
+  exchangeClientCredentials(client: ClientAuth, run: Run): Promise<Tokens>;
+  /** RFC 7662: when the access token ends; null where Salesforce does not say. */
+  expiryOf(client: ClientAuth, accessToken: Redacted, run: Run): Promise<Date | null>;
+  /** Asks `userinfo` with the access token. @throws RefreshError `SALESFORCE_REFUSED` where it is dead */
+  tryAccessToken(accessToken: Redacted, run: Run): Promise<void>;
+}
+
+export interface Salesforce {
+  /** @param secretName for hints */
+  tokenEndpoint(connection: { readonly name: string; readonly loginUrl: string }, secretName: string): TokenEndpoint;
+}
+
+/** What `refresh` is given for a grant, from whatever it was obtained. */
+export interface Obtained {
+  readonly credentials: Credentials;
+  /** When what AppFlow holds ends; null where nobody says. */
+  readonly validUntil: Date | null;
+}
+
+export type { GrantType };
+
+/** The token secrets: ours alone to write. Names are full secret names. */
+export interface TokenStore {
+  /** `AWSCURRENT`; `undefined` where the secret does not exist yet. */
+  current(name: string, run: Run): Promise<SecretVersion | undefined>;
+  /** The value of one version; `undefined` where there is none (also while Secrets Manager only announced it for a rotation). */
+  version(name: string, versionId: string, run: Run): Promise<Redacted | undefined>;
+  /** Which version carries which staging label. */
+  stages(name: string, run: Run): Promise<ReadonlyMap<string, string>>;
+  /** Makes the secret with its first version, unless somebody else has. */
+  create(name: string, versionId: string, value: Redacted, run: Run): Promise<void>;
+  /**
+   * Puts a version under an id that follows from what it replaces: a compare-and-swap. `exists`: another value holds that id.
+   *
+   * @param stages labels to move to it; `undefined` moves AWSCURRENT, and AWSPREVIOUS behind it, in one step
+   * @param attempts how often it is tried; as any other call unless given
+   */
+  put(
+    name: string,
+    versionId: string,
+    value: Redacted,
+    stages: readonly string[] | undefined,
+    run: Run,
+    attempts?: number,
+  ): Promise<'put' | 'exists'>;
+  /** Moves a label; `to` undefined takes it away. `from` must be the version that carries it now, if one does. */
+  moveStage(name: string, stage: string, from: string | undefined, to: string | undefined, run: Run): Promise<void>;
+}
+
+/** Where a new refresh token is kept when its secret does not take it: one value a connection. */
+export interface Escrow {
+  /** @returns where it lies, for people */
+  keep(connection: string, value: Redacted, run: Run): Promise<string>;
+  find(connection: string, run: Run): Promise<Redacted | undefined>;
+  remove(connection: string, run: Run): Promise<void>;
+}

@@ -1,0 +1,184 @@
+import * as v from 'valibot';
+import { type Claimed, ClaimHeld, claim, type RotationPorts } from './claim.ts';
+import type { AuthorizationCodeConnection } from './connection.ts';
+import { RefreshError } from './errors.ts';
+import type { Tokens } from './ports.ts';
+import { Redacted } from './redacted.ts';
+import type { Run } from './run.ts';
+import { fingerprintOf, jsonOrUndefined, nextRecord, TokenRecord } from './token-record.ts';
+
+/**
+ * The protocol by which a refresh token is spent once and never lost. Under refresh token rotation each token works once, and a second
+ * use revokes the whole family, so every exchange of an AUTHORIZATION_CODE connection goes through here, whoever asks:
+ *
+ * 1. Read the token secret's AWSCURRENT and its staging labels.
+ * 2. Claim: put a version under an id that follows from AWSCURRENT's id and from the last claim's id, labelled REFRESH_CLAIM. Of several runs that
+ *    saw the same state one succeeds. It proves, before the token is spent, that we may write and encrypt.
+ * 3. Exchange once.
+ * 4. Persist as AWSCURRENT, in one call; at the first refusal into escrow, then on until the deadline.
+ * 5. Use (hand over to AppFlow) while the claim is held, so that an older token never overwrites a newer one there.
+ * 6. Release: put the label REFRESH_RELEASED on the claim. A claim that was not released lapses just after its function's timeout.
+ *
+ * Ids are chained to the last claim instead of counted: a counter would have to be searched for among old versions, and starts anew once they are
+ * pruned; the chain needs the one `DescribeSecret` that reads both labels at once.
+ */
+
+/** At two new versions a refresh (one without rotation) and 100 versions a day: seconds. */
+const SHORTEST_INTERVAL = { rotating: 1_800, steady: 900 } as const;
+
+/** What is wanted of the protocol. */
+export type Demand =
+  /** A person asked: exchange. */
+  | { readonly kind: 'exchange' }
+  /** The queue asked: exchange, unless the last run stored a token and died, or AppFlow failed, before it was handed over. */
+  | { readonly kind: 'exchange-unless-stored'; readonly profileUpdatedAt: Date; readonly intervalSeconds: number }
+  /** Secrets Manager asked: exchange, and store under its id, unless that is done. */
+  | { readonly kind: 'rotate'; readonly versionId: string }
+  /** No exchange: hold the claim while the version, if still current, is used. */
+  | { readonly kind: 'stored'; readonly versionId: string };
+
+/** The tokens in the hands of the run that holds the claim. */
+export interface Held {
+  readonly accessToken: Redacted;
+  readonly refreshToken: Redacted;
+  readonly rotates: boolean;
+  /** False where the access token came from the store. */
+  readonly exchanged: boolean;
+}
+
+export type Rotation<T> =
+  | { readonly outcome: 'done'; readonly result: T }
+  | { readonly outcome: 'in-progress' }
+  | { readonly outcome: 'superseded' };
+
+/**
+ * Gets live tokens by the protocol above and lets `use` do something with them while the claim is held.
+ *
+ * @returns `in-progress` where another run holds the claim; `superseded` where the demanded version is not current any more
+ * @throws RefreshError `SALESFORCE_REFUSED` and the other codes of the token endpoint, `TOKEN_NOT_PERSISTED`, `SECRETS_UNAVAILABLE`, …; what `use` throws
+ */
+export async function withTokens<T>(
+  connection: AuthorizationCodeConnection,
+  demand: Demand,
+  ports: RotationPorts,
+  run: Run,
+  use: (held: Held) => Promise<T>,
+): Promise<Rotation<T>> {
+  // Each turn of the loop means that somebody else moved the state; nobody moves it often.
+  for (let turn = 0; turn < 4; turn++) {
+    const claimed = await claim(connection, ports, run);
+    if (claimed === 'again') continue;
+    if (claimed === 'held') return { outcome: 'in-progress' };
+    const held = new ClaimHeld(claimed, ports, run);
+    try {
+      const tokens = await obtain(connection, demand, claimed, held, ports, run);
+      if (tokens === 'superseded') return { outcome: 'superseded' };
+      if (tokens === 'again') continue;
+      return { outcome: 'done', result: await held.use(tokens, use) };
+    } finally {
+      await held.release();
+    }
+  }
+  return { outcome: 'in-progress' };
+}
+
+/** Refuses an interval at which a day's versions would not fit into one secret. */
+export function checkInterval(connection: string, intervalSeconds: number, rotates: boolean): void {
+  const shortest = rotates ? SHORTEST_INTERVAL.rotating : SHORTEST_INTERVAL.steady;
+  if (intervalSeconds >= shortest) return;
+  const versions = rotates ? 2 : 1;
+  throw new RefreshError(
+    'INTERVAL_TOO_SHORT',
+    `Every ${intervalSeconds} s with ${versions} secret version${versions === 1 ? '' : 's'} a refresh makes ${Math.ceil((86_400 / intervalSeconds) * versions)} versions a day, and a secret may hold about 100.`,
+    `Set the tag refresh-interval-seconds of ${connection} to ${shortest} or more.`,
+  );
+}
+
+/** Whether the stored record says that rotation is on; false where nothing is stored or readable. For checks that come before the protocol. */
+export function knownToRotate(stored: Redacted | undefined): boolean {
+  if (stored === undefined) return false;
+  const result = v.safeParse(TokenRecord, jsonOrUndefined(stored));
+  return result.success && result.output.rotates;
+}
+
+async function obtain(
+  connection: AuthorizationCodeConnection,
+  demand: Demand,
+  claimed: Claimed,
+  held: ClaimHeld,
+  ports: RotationPorts,
+  run: Run,
+): Promise<Held | 'again' | 'superseded'> {
+  const { current, record } = claimed;
+  const isReauthorised = record.seedFingerprint !== fingerprintOf(connection.seed);
+  if (demand.kind === 'stored' || demand.kind === 'rotate') {
+    if (current.versionId === demand.versionId) return heldFrom(record, false, ports);
+    if (demand.kind === 'stored') return 'superseded';
+    // The version was current once: the rotation is done, and a refresh has come after it.
+    if ((await ports.store.version(ports.tokenSecret, demand.versionId, run)) !== undefined) return 'superseded';
+  }
+  if (
+    demand.kind === 'exchange-unless-stored' &&
+    !isReauthorised &&
+    record.accessToken !== undefined &&
+    record.obtainedAt !== undefined
+  ) {
+    const obtainedAt = Date.parse(record.obtainedAt);
+    const isYoung = run.now() - obtainedAt < demand.intervalSeconds * 1000;
+    if (isYoung && obtainedAt > demand.profileUpdatedAt.getTime()) return heldFrom(record, false, ports);
+  }
+  const tokens = await exchange(connection, isReauthorised, record, ports, run).catch(async (error: unknown) => {
+    if (!(error instanceof RefreshError) || error.code !== 'SALESFORCE_REFUSED') throw error;
+    // Perhaps the token was refused because it is not the live one: look once whether the store has moved on.
+    const now = await ports.store.current(ports.tokenSecret, run);
+    if (now === undefined || now.versionId === current.versionId) throw error;
+    return 'again' as const;
+  });
+  if (tokens === 'again') return 'again';
+  const next = nextRecord(connection, record, isReauthorised, tokens, run);
+  if (next.rotates && !record.rotates) {
+    run.warn(
+      connection.name,
+      'Salesforce returned a new refresh token: refresh token rotation is on. From now on AppFlow is given the access token alone, since a refresh token that both sides spend is revoked.',
+    );
+  }
+  const needsVersion =
+    demand.kind === 'rotate' ||
+    next.refreshToken !== record.refreshToken ||
+    isReauthorised ||
+    record.accessToken === undefined ||
+    next.rotates !== record.rotates;
+  held.obtained(next, demand.kind === 'rotate' ? demand.versionId : undefined);
+  if (needsVersion) await held.persist();
+  return heldFrom(next, true, ports);
+}
+
+async function exchange(
+  connection: AuthorizationCodeConnection,
+  fromSeed: boolean,
+  record: TokenRecord,
+  { endpoint, client }: RotationPorts,
+  run: Run,
+): Promise<Tokens> {
+  const auth = await client();
+  const { seed } = connection;
+  if (fromSeed && 'authCode' in seed) return endpoint.exchangeCode(auth, seed.authCode, seed.redirectUri, run);
+  if (fromSeed && 'refreshToken' in seed) return endpoint.exchangeRefreshToken(auth, seed.refreshToken, run);
+  return endpoint.exchangeRefreshToken(auth, new Redacted(record.refreshToken ?? ''), run);
+}
+
+function heldFrom(record: TokenRecord, exchanged: boolean, ports: RotationPorts): Held {
+  if (record.accessToken === undefined || record.refreshToken === undefined) {
+    throw new RefreshError(
+      'SALESFORCE_REFUSED',
+      `Salesforce issued no ${record.accessToken === undefined ? 'access' : 'refresh'} token.`,
+      `Give the connected app the scope refresh_token (offline_access), authorise it again and store the new code or refresh token in ${ports.operatorSecret}.`,
+    );
+  }
+  return {
+    accessToken: new Redacted(record.accessToken),
+    refreshToken: new Redacted(record.refreshToken),
+    rotates: record.rotates,
+    exchanged,
+  };
+}

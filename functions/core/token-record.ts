@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import * as v from 'valibot';
+import type { AuthorizationCodeConnection, Seed } from './connection.ts';
+import { RefreshError } from './errors.ts';
+import type { Tokens } from './ports.ts';
+import { Redacted } from './redacted.ts';
+import type { Run } from './run.ts';
+
+/** What a token secret holds: for other programs to read, never to write. Dates are ISO 8601. */
+export const TokenRecord = v.object({
+  connection: v.string(),
+  refreshToken: v.optional(v.string()),
+  accessToken: v.optional(v.string()),
+  /** When the access token was obtained. */
+  obtainedAt: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  /** Whether Salesforce was ever seen to return a new refresh token: then AppFlow is given the access token alone. */
+  rotates: v.boolean(),
+  /** SHA-256 of the seed that these tokens come from. */
+  seedFingerprint: v.optional(v.string()),
+});
+export type TokenRecord = v.InferOutput<typeof TokenRecord>;
+
+/** The record that follows from an exchange. */
+export function nextRecord(
+  connection: AuthorizationCodeConnection,
+  record: TokenRecord,
+  fromSeed: boolean,
+  tokens: Tokens,
+  run: Run,
+): TokenRecord {
+  const { seed } = connection;
+  const isCode = fromSeed && 'authCode' in seed;
+  const sent = fromSeed && 'refreshToken' in seed ? seed.refreshToken.reveal() : record.refreshToken;
+  const received = tokens.refreshToken?.reveal();
+  const refreshToken = received ?? (isCode ? undefined : sent);
+  return {
+    connection: connection.name,
+    ...(refreshToken === undefined ? {} : { refreshToken }),
+    accessToken: tokens.accessToken.reveal(),
+    obtainedAt: new Date(run.now()).toISOString(),
+    // Every code brings a refresh token: that is no sign of rotation.
+    rotates: record.rotates || (!isCode && received !== undefined && received !== sent),
+    seedFingerprint: fingerprintOf(seed),
+  };
+}
+
+/** @throws RefreshError `SECRET_MALFORMED` where the token secret holds something that we did not write */
+export function parseRecord(
+  value: Redacted,
+  { tokenSecret, operatorSecret }: { readonly tokenSecret: string; readonly operatorSecret: string },
+): TokenRecord {
+  const result = v.safeParse(TokenRecord, jsonOrUndefined(value));
+  if (result.success) return result.output;
+  throw new RefreshError(
+    'SECRET_MALFORMED',
+    `${tokenSecret} does not hold what we wrote: somebody else changed it.`,
+    `Move AWSCURRENT of ${tokenSecret} back to the version before, or delete that secret, authorise the app again and store the new refresh token in ${operatorSecret}.`,
+  );
+}
+
+export function jsonOrUndefined(value: Redacted): unknown {
+  try {
+    return JSON.parse(value.reveal());
+  } catch {
+    return undefined;
+  }
+}
+
+export function box(record: TokenRecord): Redacted {
+  return new Redacted(JSON.stringify(record));
+}
+
+export function fingerprintOf(seed: Seed): string {
+  const parts =
+    'refreshToken' in seed
+      ? ['refreshToken', seed.refreshToken.reveal()]
+      : ['authCode', seed.authCode.reveal(), seed.redirectUri];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}

@@ -1,0 +1,49 @@
+import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
+import * as v from 'valibot';
+import { refreshByHand } from './core/by-hand.ts';
+import { isConnectionName } from './core/targets.ts';
+import { parseInput } from './runtime/input.ts';
+import { lambda, record, type World } from './runtime/lambda.ts';
+import { isQueueEvent, type QueueEvent, serveMessages } from './runtime/queue-event.ts';
+
+const USAGE = 'refresh takes messages of its queue, or {"connections": ["NAME", …], "dryRun": true or false}.';
+
+const Input = v.strictObject({
+  connections: v.pipe(
+    v.array(
+      v.pipe(v.string('must be a string'), v.check(isConnectionName, 'is no name that a connection can have')),
+      'must be a list of names',
+    ),
+    v.minLength(1, 'is empty'),
+  ),
+  dryRun: v.optional(v.boolean('must be true or false'), false),
+});
+
+async function byHand(event: unknown, world: World) {
+  const { connections, dryRun } = parseInput(Input, event, USAGE);
+  const served = await refreshByHand(
+    connections,
+    dryRun,
+    { ...world.rules, ...world.settings },
+    world.ports,
+    world.run,
+  );
+  record(served, world);
+  const reports = served.map(({ report }) => report);
+  return { ok: reports.every(({ outcome }) => outcome !== 'failed'), dryRun, connections: reports };
+}
+
+async function fromQueue(event: QueueEvent, world: World) {
+  const outcomeOf = await serveMessages(event, world);
+  // A failed record goes back to the queue; the rest of the batch is done with, also where all failed.
+  return processPartialResponse(event, outcomeOf, new BatchProcessor(EventType.SQS), {
+    throwOnFullBatchFailure: false,
+  });
+}
+
+/** Refreshes the connections of a batch of messages, or those that a person names. */
+export const create = lambda(async (event, world) =>
+  isQueueEvent(event) ? await fromQueue(event, world) : await byHand(event, world),
+);
+
+export const handler = create();

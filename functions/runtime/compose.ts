@@ -1,0 +1,75 @@
+import { AppflowClient } from '@aws-sdk/client-appflow';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { appflowAdapter } from '../adapters/appflow.ts';
+import { escrowAdapter } from '../adapters/parameter-store.ts';
+import { salesforceAdapter } from '../adapters/salesforce.ts';
+import { secretsAdapter, tokenStoreAdapter } from '../adapters/secrets-manager.ts';
+import { certificateProblem, privateKeyProblem, signerAdapter } from '../adapters/signer.ts';
+import type { DispatchRules, Queue } from '../core/dispatch.ts';
+import type { Run } from '../core/run.ts';
+import type { RefreshPorts, RefreshRules } from '../core/serving.ts';
+import type { Settings } from './settings.ts';
+
+/** What the rules need, joined: the only place where adapters meet core. */
+export interface Parts {
+  readonly rules: RefreshRules & DispatchRules;
+  readonly ports: RefreshPorts & { readonly escrow: { list(run: Run): Promise<string[]> } };
+  /** Loads the queue's client, which `dispatch` alone needs. */
+  readonly queue: () => Promise<Queue>;
+  /** Requests that were sent to AWS so far, retries included. */
+  readonly awsCalls: () => number;
+}
+
+/** Counts what leaves for AWS, retries included. One for all clients: they share its connections. */
+class CountingHandler extends NodeHttpHandler {
+  count = 0;
+
+  override handle(...args: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
+    this.count += 1;
+    return super.handle(...args);
+  }
+}
+
+export function compose(settings: Settings): Parts {
+  // In milliseconds: a call that hangs must leave time for another.
+  const requestHandler = new CountingHandler({
+    connectionTimeout: 3_000,
+    requestTimeout: 10_000,
+    throwOnRequestTimeout: true,
+  });
+  // Retries are ours. Endpoint, Region and credentials come from the SDK's standard variables.
+  const config = { maxAttempts: 1, requestHandler };
+  const once = <T>(load: () => Promise<T>) => {
+    let loaded: Promise<T> | undefined;
+    return () => {
+      loaded ??= load();
+      return loaded;
+    };
+  };
+
+  const appflow = new AppflowClient(config);
+  const secretsManager = new SecretsManagerClient(config);
+  const kms = once(async () => new (await import('@aws-sdk/client-kms')).KMSClient(config));
+  const ssm = once(async () => new (await import('@aws-sdk/client-ssm')).SSMClient(config));
+
+  return {
+    rules: { ...settings, privateKeyProblem, certificateProblem },
+    ports: {
+      appflow: appflowAdapter(appflow),
+      secrets: secretsAdapter(secretsManager),
+      store: tokenStoreAdapter(secretsManager),
+      salesforce: salesforceAdapter,
+      signer: signerAdapter(kms),
+      escrow: escrowAdapter(ssm, settings.escrowPrefix),
+    },
+    queue: once(async () => {
+      const [{ SQSClient }, { queueAdapter }] = await Promise.all([
+        import('@aws-sdk/client-sqs'),
+        import('../adapters/queue.ts'),
+      ]);
+      return queueAdapter(new SQSClient(config), settings.queueUrl ?? '');
+    }),
+    awsCalls: () => requestHandler.count,
+  };
+}

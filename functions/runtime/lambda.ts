@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Logger } from '@aws-lambda-powertools/logger';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import { errorNames, RefreshError } from '../core/errors.ts';
+import type { Served } from '../core/refresh.ts';
+import type { Run } from '../core/run.ts';
+import { compose, type Parts } from './compose.ts';
+import { parseSettings, type Settings } from './settings.ts';
+
+/** The clock that a function lives by; tests bring their own. */
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number;
+  sleep(milliseconds: number): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: Date.now,
+  sleep: async (milliseconds) => {
+    await wait(milliseconds);
+  },
+};
+
+/** What an entry is given beside its event. */
+export interface World extends Parts {
+  readonly settings: Settings;
+  readonly run: Run;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly context: Context;
+}
+
+/** Milliseconds kept back from Lambda's timeout for the answer and the log. */
+const RESERVE = 1_500;
+
+/**
+ * Makes a Lambda handler: settings and clients once a container, a deadline a run, the outcome logged once, here at the edge.
+ *
+ * A RefreshError leaves with its code as `errorType`. Whatever else is thrown is a bug: it leaves with its name alone, since its message might
+ * quote what it stumbled over.
+ */
+export function lambda<R>(
+  use: (event: unknown, world: World) => Promise<R>,
+  options: { readonly needsQueue?: boolean } = {},
+) {
+  return (clock: Clock = systemClock) => {
+    const log = new Logger({ serviceName: 'appflow-token-refresher' });
+    const metrics = new Metrics({ namespace: 'AppFlowTokenRefresher', serviceName: 'appflow-token-refresher' });
+    let parts: (Parts & { settings: Settings }) | undefined;
+
+    return middy<unknown, R, Error, Context>()
+      .use(injectLambdaContext(log, { resetKeys: true }))
+      .handler(async (event, context) => {
+        let callsBefore = 0;
+        try {
+          if (parts === undefined) {
+            const settings = parseSettings(process.env, options.needsQueue === true);
+            parts = { ...compose(settings), settings };
+          }
+          callsBefore = parts.awsCalls();
+          return await use(event, { ...parts, run: runOf(context, clock, log), log, metrics, context });
+        } catch (error) {
+          throw logged(error, log);
+        } finally {
+          if (parts !== undefined) metrics.addMetric('AwsCalls', MetricUnit.Count, parts.awsCalls() - callsBefore);
+          if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+        }
+      });
+  };
+}
+
+function runOf(context: Context, clock: Clock, log: Logger): Run {
+  const left = Math.max(context.getRemainingTimeInMillis() - RESERVE, 0);
+  return {
+    id: randomUUID(),
+    now: clock.now,
+    sleep: clock.sleep,
+    random: Math.random,
+    deadline: clock.now() + left,
+    signal: AbortSignal.timeout(left),
+    warn: (connection, message) => log.warn(`${connection}: ${message}`, { connection }),
+  };
+}
+
+function logged(error: unknown, log: Logger): Error {
+  if (error instanceof RefreshError) {
+    const { code, retryable, hint } = error;
+    log.error(`${code}: ${error.message} ${hint}`, { code, retryable, hint, causes: errorNames(error) });
+    return error;
+  }
+  const bug = new Error('A bug of appflow-token-refresher: see the log of this request for the place.');
+  bug.name = error instanceof Error ? error.name : 'NotAnError';
+  log.error(`${bug.name}: ${bug.message}`, { causes: errorNames(error), place: placeOf(error) });
+  return bug;
+}
+
+/** The frames of a stack without its first lines, which repeat the message. */
+function placeOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  return (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => line.trim())
+    .slice(0, 8);
+}
+
+/** Logs what became of each connection, one line each, and counts it. */
+export function record(served: readonly Served[], { log, metrics }: Pick<World, 'log' | 'metrics'>): void {
+  for (const { report, error } of served) {
+    const { connection, outcome } = report;
+    if (error === undefined) {
+      log.info(`${connection}: ${outcome}`, { ...report });
+      if (outcome === 'refreshed') metrics.addMetric('Refreshed', MetricUnit.Count, 1);
+      continue;
+    }
+    const { error: _shown, ...rest } = report;
+    const { code, retryable, hint } = error;
+    const line = `${connection}: ${code}: ${error.message} ${hint}`;
+    log[retryable ? 'warn' : 'error'](line, { ...rest, code, retryable, hint, causes: errorNames(error) });
+    const byCode = metrics.singleMetric();
+    byCode.addDimension('code', code);
+    byCode.addMetric('Failed', MetricUnit.Count, 1);
+  }
+}

@@ -1,0 +1,83 @@
+import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import * as v from 'valibot';
+import { RefreshError } from '../core/errors.ts';
+import { refresh } from '../core/refresh.ts';
+import type { Target } from '../core/serving.ts';
+import { isConnectionName, isProfileName } from '../core/targets.ts';
+import { record as recordOutcomes, type World } from './lambda.ts';
+
+export type QueueEvent = SQSEvent;
+
+const Message = v.strictObject({
+  connection: v.pipe(v.string(), v.check(isConnectionName)),
+  connectorProfileName: v.pipe(v.string(), v.check(isProfileName)),
+  intervalSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  scheduledTime: v.pipe(v.string(), v.isoTimestamp()),
+});
+
+/** Whether Lambda's event source mapping sent this. What it puts around a message is Lambda's word; only the body is ours to doubt. */
+export function isQueueEvent(event: unknown): event is QueueEvent {
+  return v.is(
+    v.object({
+      Records: v.pipe(
+        v.array(v.object({ eventSource: v.literal('aws:sqs'), messageId: v.string(), body: v.string() })),
+        v.minLength(1),
+      ),
+    }),
+    event,
+  );
+}
+
+/**
+ * Refreshes every connection that a batch names, once each, and gives a function from a record to its outcome: it throws where the record
+ * should come back or end in the dead-letter queue, which are those worth retrying and those that are no message of ours.
+ */
+export async function serveMessages(event: QueueEvent, world: World): Promise<(record: SQSRecord) => Promise<void>> {
+  const targets = new Map<string, Target>();
+  for (const { body } of event.Records) {
+    const target = targetOf(body);
+    if (target === undefined) continue;
+    const earlier = targets.get(target.connection);
+    // Of two messages for one connection the later tick asks for more.
+    if (earlier === undefined || later(target, earlier)) targets.set(target.connection, target);
+  }
+  const served =
+    targets.size === 0 ? [] : await refresh([...targets.values()], false, world.rules, world.ports, world.run);
+  recordOutcomes(served, world);
+  const outcomes = new Map(served.map((one) => [one.report.connection, one]));
+  return async ({ messageId, body }) => {
+    const target = targetOf(body);
+    if (target === undefined) {
+      const error = new RefreshError(
+        'INPUT_INVALID',
+        `The message ${messageId} is not one that dispatch sends.`,
+        'Look at it in the dead-letter queue, where it goes after its last try, and delete it there.',
+      );
+      world.log.error(`${error.code}: ${error.message} ${error.hint}`, {
+        code: error.code,
+        hint: error.hint,
+        messageId,
+      });
+      throw error;
+    }
+    const error = outcomes.get(target.connection)?.error;
+    if (error?.retryable === true) throw error;
+  };
+}
+
+function targetOf(body: string): Target | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+  const result = v.safeParse(Message, parsed);
+  if (!result.success) return undefined;
+  const { scheduledTime, ...rest } = result.output;
+  return { ...rest, unlessUpdatedAfter: new Date(scheduledTime) };
+}
+
+function later(one: Target, other: Target): boolean {
+  return (one.unlessUpdatedAfter?.getTime() ?? 0) > (other.unlessUpdatedAfter?.getTime() ?? 0);
+}
