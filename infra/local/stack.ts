@@ -1,0 +1,25 @@
+import { systemClock } from '../../functions/runtime/lambda.ts';
+import { loadSamples } from './samples.ts';
+import { startWorld } from './world.ts';
+
+/** `npm run stack`: the local services alone, with the sample connections, until Ctrl-C. */
+const world = await startWorld({ clock: systemClock });
+await loadSamples(world, systemClock);
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+say('# AppFlow, Secrets Manager, Parameter Store, KMS, the queue, Lambda and Salesforce, on loopback until Ctrl-C.');
+say('# Paste this into another terminal: aws, any SDK and the functions then talk to them.');
+for (const [name, value] of Object.entries(world.env)) say(`export ${name}='${value}'`);
+say(`# Salesforce: ${world.salesforce.url}`);
+
+// The loop that stands for Lambda's event source mapping: what dispatch sends is served.
+const polling = setInterval(() => {
+  void world.serveQueue();
+}, 1_000);
+process.once('SIGINT', stop);
+process.once('SIGTERM', stop);
+
+function stop(): void {
+  clearInterval(polling);
+  void world.close();
+}

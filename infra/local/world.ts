@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import type { Context } from 'aws-lambda';
+import type { Clock } from '../../functions/runtime/lambda.ts';
+import { type LocalAws, startAws } from './aws.ts';
+import { type LocalSalesforce, startSalesforce } from './salesforce.ts';
+import type { Intercept } from './service.ts';
+
+export type FunctionName = 'dispatch' | 'refresh';
+
+type Handler = (event: unknown, context: Context) => Promise<unknown>;
+
+/** Milliseconds: the functions' timeouts in serverless.yml. */
+const TIMEOUTS: Readonly<Record<FunctionName, number>> = { dispatch: 60_000, refresh: 45_000 };
+
+export const QUEUE = 'refresh.fifo';
+export const DEAD_LETTERS = 'refresh-dead-letters.fifo';
+
+/** AppFlow, Secrets Manager, the queue, Salesforce and the product's own handlers, on loopback and by one clock. */
+export interface LocalWorld {
+  readonly aws: LocalAws;
+  readonly salesforce: LocalSalesforce;
+  /** What a program needs in its environment to live here. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs a real handler, as Lambda would: the answer and the event pass through JSON. */
+  invoke(name: FunctionName, event: unknown): Promise<unknown>;
+  /** Serves the queue until it is empty of what is visible. */
+  serveQueue(): Promise<void>;
+  /** One tick of the schedule, and then the queue. */
+  tick(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface LocalWorldOptions {
+  readonly clock: Clock;
+  readonly intercept?: Intercept;
+  readonly port?: number;
+  readonly salesforcePort?: number;
+  /** Settings of the functions. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts the local services and loads the handlers. The functions read `process.env`, so it is set here: one world a process at a time.
+ */
+export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld> {
+  const { clock, intercept } = options;
+  const now = () => new Date(clock.now());
+  const watched = intercept === undefined ? {} : { intercept };
+  const salesforce = await startSalesforce({
+    now,
+    ...watched,
+    ...(options.salesforcePort === undefined ? {} : { port: options.salesforcePort }),
+  });
+  const handlers = new Map<string, Handler>();
+
+  const invoke = async (name: string, event: unknown): Promise<unknown> => {
+    const handler = handlers.get(name);
+    if (handler === undefined) throw new Error(`There is no local function ${name}.`);
+    const context = contextOf(name);
+    return JSON.parse(JSON.stringify((await handler(JSON.parse(JSON.stringify(event)), context)) ?? null));
+  };
+
+  const aws = await startAws({
+    now,
+    ...watched,
+    ...(options.port === undefined ? {} : { port: options.port }),
+    salesforce: {
+      tokenEndpoint: () => `${salesforce.url}/services/oauth2/token`,
+      userinfoEndpoint: () => `${salesforce.url}/services/oauth2/userinfo`,
+    },
+    invoke,
+  });
+  const env = {
+    ...aws.env,
+    LOGIN_HOSTS: 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com,http://127.0.0.1:*',
+    QUEUE_URL: createQueues(aws),
+    ...options.settings,
+  };
+  Object.assign(process.env, env);
+  for (const [name, create] of await creators()) handlers.set(name, create(clock));
+
+  const serveQueue = async () => {
+    await aws.queue.drain('refresh', {
+      queue: QUEUE,
+      batchSize: 10,
+      maximumConcurrency: 10,
+      reportBatchItemFailures: true,
+    });
+  };
+
+  return {
+    aws,
+    salesforce,
+    env,
+    invoke,
+    serveQueue,
+    async tick() {
+      await invoke('dispatch', { scheduledTime: now().toISOString() });
+      await serveQueue();
+    },
+    async close() {
+      await aws.close();
+      await salesforce.close();
+    },
+  };
+}
+
+async function creators(): Promise<[FunctionName, (clock: Clock) => Handler][]> {
+  const [dispatch, refresh] = await Promise.all([
+    import('../../functions/dispatch.ts'),
+    import('../../functions/refresh.ts'),
+  ]);
+  return [
+    ['dispatch', dispatch.create],
+    ['refresh', refresh.create],
+  ];
+}
+
+/** The figures of infra/queue.yml. */
+function createQueues(aws: LocalAws): string {
+  const deadLetterUrl = aws.queue.create(DEAD_LETTERS, { FifoQueue: 'true' });
+  const name = deadLetterUrl.slice(deadLetterUrl.lastIndexOf('/') + 1);
+  return aws.queue.create(QUEUE, {
+    FifoQueue: 'true',
+    VisibilityTimeout: '270',
+    MessageRetentionPeriod: '900',
+    RedrivePolicy: JSON.stringify({
+      deadLetterTargetArn: `arn:aws:sqs:us-east-1:123456789012:${name}`,
+      maxReceiveCount: 2,
+    }),
+  });
+}
+
+function contextOf(name: string): Context {
+  const end = performance.now() + (isFunctionName(name) ? TIMEOUTS[name] : 30_000);
+  const unused = () => {
+    throw new Error('Node 24 has no callback handlers.');
+  };
+  return {
+    awsRequestId: randomUUID(),
+    functionName: name,
+    functionVersion: '$LATEST',
+    invokedFunctionArn: `arn:aws:lambda:us-east-1:123456789012:function:${name}`,
+    memoryLimitInMB: '256',
+    logGroupName: `/aws/lambda/${name}`,
+    logStreamName: 'local',
+    callbackWaitsForEmptyEventLoop: true,
+    getRemainingTimeInMillis: () => Math.max(0, Math.round(end - performance.now())),
+    done: unused,
+    fail: unused,
+    succeed: unused,
+  };
+}
+
+function isFunctionName(name: string): name is FunctionName {
+  return Object.hasOwn(TIMEOUTS, name);
+}

@@ -1,0 +1,88 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { afterEach } from 'vitest';
+import { TurnableClock } from '../../infra/local/clock.ts';
+import type { Call, Fault } from '../../infra/local/service.ts';
+import { type LocalWorld, type LocalWorldOptions, startWorld } from '../../infra/local/world.ts';
+
+process.env['POWERTOOLS_LOG_LEVEL'] ??= 'SILENT';
+process.env['POWERTOOLS_METRICS_DISABLED'] ??= 'true';
+
+export const START = new Date('2026-11-24T03:00:00.000Z');
+
+/** One RSA key for all tests of a file: making one takes longer than most tests. */
+const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+export const PRIVATE_KEY = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+export const PUBLIC_KEY = pair.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+
+export const APP = 'consumer-key';
+export const USER = 'integration@example.com';
+
+export interface TestWorld extends LocalWorld {
+  readonly clock: TurnableClock;
+  /** Breaks calls: asked before and after each one. */
+  fault: ((call: Call, phase: 'before' | 'after') => Fault | undefined | Promise<Fault | undefined>) | undefined;
+  /** A JWT bearer connection and its profile, whose credentials ran out an interval ago. */
+  addJwt(name: string, secret?: Record<string, unknown>, tags?: Record<string, string>): void;
+  /** A profile alone. */
+  addProfile(name: string, properties?: Record<string, unknown>): void;
+  refresh(connections: string[], dryRun?: boolean): Promise<Report>;
+}
+
+export interface Report {
+  ok: boolean;
+  dryRun: boolean;
+  connections: {
+    connection: string;
+    connectorProfileName: string;
+    grantType?: string;
+    handOver?: string;
+    outcome: string;
+    validUntil?: string | null;
+    error?: { code: string; retryable: boolean; message: string; hint: string };
+  }[];
+}
+
+const open: LocalWorld[] = [];
+afterEach(async () => {
+  for (const world of open.splice(0)) await world.close();
+});
+
+/** A world of its own for one test, closed after it. */
+export async function testWorld(options: Partial<LocalWorldOptions> = {}): Promise<TestWorld> {
+  const clock = new TurnableClock(START);
+  const hooks: Pick<TestWorld, 'fault'> = { fault: undefined };
+  const world = await startWorld({ clock, intercept: (call, phase) => hooks.fault?.(call, phase), ...options });
+  open.push(world);
+  world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER] });
+  const hoursAgo = (hours: number) => new Date(clock.now() - hours * 3_600_000);
+  return Object.assign(hooks, world, {
+    clock,
+    addProfile(name: string, properties: Record<string, unknown> = {}) {
+      world.aws.appflow.putProfile({
+        name,
+        properties: { instanceUrl: 'https://example.my.salesforce.com', ...properties },
+        createdAt: hoursAgo(48),
+        lastUpdatedAt: hoursAgo(1),
+      });
+    },
+    addJwt(name: string, secret: Record<string, unknown> = {}, tags: Record<string, string> = {}) {
+      world.aws.secrets.create({
+        name: `appflow-token-refresher/${name}`,
+        tags,
+        value: JSON.stringify({
+          grantType: 'JWT_BEARER',
+          loginUrl: world.salesforce.url,
+          clientId: APP,
+          username: USER,
+          privateKey: PRIVATE_KEY,
+          ...secret,
+        }),
+      });
+      this.addProfile(tags['connector-profile-name'] ?? name);
+    },
+    async refresh(connections: string[], dryRun = false) {
+      // The shape is the contract's; a test that reads it asserts it.
+      return (await world.invoke('refresh', { connections, dryRun })) as Report;
+    },
+  });
+}
