@@ -5,34 +5,37 @@ import {
   DescribeConnectorProfilesCommand,
   type DescribeConnectorProfilesCommandInput,
   DescribeConnectorsCommand,
+  DescribeFlowCommand,
+  StartFlowCommand,
   UpdateConnectorProfileCommand,
 } from '@aws-sdk/client-appflow';
 import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
 import { type Credentials, checkLimits } from '../core/credentials.ts';
 import { CredentialsRefused, RefreshError } from '../core/errors.ts';
-import type { AppFlow, Profile } from '../core/ports.ts';
+import type { AppFlow, Flows, Profile } from '../core/ports.ts';
 import { type Run, withRetries } from '../core/run.ts';
 
 /** The most names, and the most profiles on a page, that DescribeConnectorProfiles takes and gives. */
 const PAGE = 100;
 
-/** AppFlow through its SDK client, whose own retries must be off: they leave ConflictException out. */
-export function appflowAdapter(client: AppflowClient): AppFlow {
-  const call = <T>(
-    operation: string,
-    resource: string,
-    run: Run,
-    attempt: () => Promise<T>,
-    meanings: AwsCall['meanings'] = {},
-  ): Promise<T> =>
-    withRetries(run, attempt, (error) => awsErrorKind(error) === 'transient').catch((error: unknown) => {
-      throw translateAwsError(
-        error,
-        { action: `appflow:${operation}`, resource, unavailable: 'APPFLOW_UNAVAILABLE', meanings },
-        run,
-      );
-    });
+/** One call of AppFlow, retried where that is worth it, its errors in our words. */
+async function call<T>(
+  operation: string,
+  resource: string,
+  run: Run,
+  attempt: () => Promise<T>,
+  meanings: AwsCall['meanings'] = {},
+): Promise<T> {
+  try {
+    return await withRetries(run, attempt, (error) => awsErrorKind(error) === 'transient');
+  } catch (error) {
+    const action = `appflow:${operation}`;
+    throw translateAwsError(error, { action, resource, unavailable: 'APPFLOW_UNAVAILABLE', meanings }, run);
+  }
+}
 
+/** AppFlow's profiles through its SDK client, whose own retries must be off: they leave ConflictException out. */
+export function appflowAdapter(client: AppflowClient): AppFlow {
   async function describe(
     input: DescribeConnectorProfilesCommandInput,
     into: Map<string, Profile>,
@@ -108,6 +111,38 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
       const grants =
         answer.connectorConfigurations?.['Salesforce']?.connectorMetadata?.Salesforce?.oauth2GrantTypesSupported;
       return grants === undefined ? undefined : new Set(grants);
+    },
+  };
+}
+
+/** AppFlow's flows, for healing. */
+export function flowsAdapter(client: AppflowClient): Flows {
+  return {
+    async flow(flowName, run) {
+      const answer = await call('DescribeFlow', `flow/${flowName}`, run, async () => {
+        try {
+          return await client.send(new DescribeFlowCommand({ flowName }), { abortSignal: run.signal });
+        } catch (error) {
+          if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
+          throw error;
+        }
+      });
+      if (answer === undefined) return undefined;
+      const ends = [answer.sourceFlowConfig, ...(answer.destinationFlowConfigList ?? [])];
+      const names = ends.flatMap((end) =>
+        end?.connectorType === 'Salesforce' ? (end.connectorProfileName ?? []) : [],
+      );
+      return {
+        connectorProfileNames: [...new Set(names)],
+        triggerType: answer.triggerConfig?.triggerType,
+        isActive: answer.flowStatus === 'Active',
+        lastRunAt: answer.lastRunExecutionDetails?.mostRecentExecutionTime,
+      };
+    },
+    async start(flowName, clientToken, run) {
+      await call('StartFlow', `flow/${flowName}`, run, () =>
+        client.send(new StartFlowCommand({ flowName, clientToken }), { abortSignal: run.signal }),
+      );
     },
   };
 }

@@ -45,19 +45,11 @@ export async function serveAuthorizationCode(
   }
   const rotation: RotationPorts = rotationPorts(connection, client, rules, ports);
   const use = async (held: Held): Promise<Done> => {
-    const effective = held.rotates ? 'ACCESS_TOKEN' : connection.handOver;
     const { clientSecret } = await client();
     const validUntil =
       clientSecret === undefined ? null : await rotation.endpoint.expiryOf(await client(), held.accessToken, run);
     checkAccessTokenLife(connection.name, validUntil, target.intervalSeconds, run);
-    const credentials: Credentials = {
-      oAuth2GrantType: 'AUTHORIZATION_CODE',
-      accessToken: held.accessToken,
-      ...(effective === 'ACCESS_AND_REFRESH_TOKEN' ? { refreshToken: held.refreshToken } : {}),
-      ...(connection.clientCredentialsArn === undefined
-        ? {}
-        : { clientCredentialsArn: connection.clientCredentialsArn }),
-    };
+    const { credentials, handOver } = credentialsOf(connection, held);
     await checked({ credentials, validUntil }, serving);
     try {
       await profile.handOver(credentials, run);
@@ -66,7 +58,7 @@ export async function serveAuthorizationCode(
       if (!(error instanceof CredentialsRefused) || !held.exchanged) throw error;
       await profile.handOver(credentials, run);
     }
-    return { handOver: effective, validUntil };
+    return { handOver, validUntil };
   };
   const demand: Demand =
     target.unlessUpdatedAfter === undefined
@@ -82,6 +74,22 @@ export async function serveAuthorizationCode(
     return withTokens(connection, { kind: 'exchange' }, rotation, run, use);
   });
   return result.outcome === 'done' ? result.result : 'in-progress';
+}
+
+/** What AppFlow is given of the tokens: under refresh token rotation the access token alone, since both sides cannot own a refresh token. */
+export function credentialsOf(
+  connection: AuthorizationCodeConnection,
+  { accessToken, refreshToken, rotates }: Pick<Held, 'accessToken' | 'refreshToken' | 'rotates'>,
+): { readonly credentials: Credentials; readonly handOver: AuthorizationCodeConnection['handOver'] } {
+  const handOver = rotates ? 'ACCESS_TOKEN' : connection.handOver;
+  const { clientCredentialsArn } = connection;
+  const credentials: Credentials = {
+    oAuth2GrantType: 'AUTHORIZATION_CODE',
+    accessToken,
+    ...(handOver === 'ACCESS_AND_REFRESH_TOKEN' ? { refreshToken } : {}),
+    ...(clientCredentialsArn === undefined ? {} : { clientCredentialsArn }),
+  };
+  return { credentials, handOver };
 }
 
 /** The ports of the protocol for one connection; `rotate` uses them as well. */

@@ -48,7 +48,9 @@ export async function refreshByHand(
     if (target instanceof RefreshError) served.set(name, failed(name, name, target));
     else if (claims instanceof RefreshError) served.set(name, failed(name, target.connectorProfileName, claims));
     else {
-      const others = [...(claims.get(target.connectorProfileName) ?? [])].filter((other) => other !== name);
+      const others = (claims.get(target.connectorProfileName) ?? []).flatMap(({ connection }) =>
+        connection === name ? [] : [connection],
+      );
       if (others.length === 0) targets.push(target);
       else
         served.set(
@@ -62,17 +64,16 @@ export async function refreshByHand(
 }
 
 /** Which connections claim which profile, by the tags of all of them. A secret whose tags are wrong claims none. */
-async function claimants(
+export async function claimants(
   secrets: Pick<Secrets, 'list'>,
   rules: { readonly secretPrefix: string; readonly refreshIntervalSeconds: number },
   run: Run,
-): Promise<Map<string, Set<string>>> {
-  const claims = new Map<string, Set<string>>();
+): Promise<Map<string, Target[]>> {
+  const claims = new Map<string, Target[]>();
   for (const secret of await secrets.list(rules.secretPrefix, run)) {
     const target = await orError(async () => targetOf(secret, rules.secretPrefix, rules.refreshIntervalSeconds));
     if (target instanceof RefreshError) continue;
-    const names = claims.get(target.connectorProfileName) ?? new Set();
-    claims.set(target.connectorProfileName, names.add(target.connection));
+    claims.set(target.connectorProfileName, [...(claims.get(target.connectorProfileName) ?? []), target]);
   }
   return claims;
 }

@@ -32,6 +32,22 @@ export interface AppFlow {
   supportedGrants(run: Run): Promise<ReadonlySet<string> | undefined>;
 }
 
+/** A flow, as far as healing needs it. */
+export interface Flow {
+  /** The Salesforce profiles at either end of it. */
+  readonly connectorProfileNames: readonly string[];
+  readonly triggerType: 'Scheduled' | 'Event' | 'OnDemand' | undefined;
+  readonly isActive: boolean;
+  readonly lastRunAt: Date | undefined;
+}
+
+export interface Flows {
+  /** `DescribeFlow`; `undefined` where the flow is gone. */
+  flow(flowName: string, run: Run): Promise<Flow | undefined>;
+  /** `StartFlow`: runs an on-demand flow, activates any other. The same client token within 8 hours starts it once. */
+  start(flowName: string, clientToken: string, run: Run): Promise<void>;
+}
+
 /** One version of a secret. */
 export interface SecretVersion {
   readonly versionId: string;

@@ -5,7 +5,15 @@ import { RefreshError } from './errors.ts';
 import type { Tokens } from './ports.ts';
 import { Redacted } from './redacted.ts';
 import type { Run } from './run.ts';
-import { fingerprintOf, jsonOrUndefined, nextRecord, TokenRecord } from './token-record.ts';
+import {
+  fingerprintOf,
+  jsonOrUndefined,
+  nextRecord,
+  type StoredTokens,
+  TokenRecord,
+  tokenMissing,
+  tokensIn,
+} from './token-record.ts';
 
 /**
  * The protocol by which a refresh token is spent once and never lost. Under refresh token rotation each token works once, and a second
@@ -38,10 +46,7 @@ export type Demand =
   | { readonly kind: 'stored'; readonly versionId: string };
 
 /** The tokens in the hands of the run that holds the claim. */
-export interface Held {
-  readonly accessToken: Redacted;
-  readonly refreshToken: Redacted;
-  readonly rotates: boolean;
+export interface Held extends StoredTokens {
   /** False where the access token came from the store. */
   readonly exchanged: boolean;
 }
@@ -112,7 +117,7 @@ async function obtain(
   const { current, record } = claimed;
   const isReauthorised = record.seedFingerprint !== fingerprintOf(connection.seed);
   if (demand.kind === 'stored' || demand.kind === 'rotate') {
-    if (current.versionId === demand.versionId) return heldFrom(record, false, ports);
+    if (current.versionId === demand.versionId) return { ...tokensIn(record, ports.operatorSecret), exchanged: false };
     if (demand.kind === 'stored') return 'superseded';
     // The version was current once: the rotation is done, and a refresh has come after it.
     if ((await ports.store.version(ports.tokenSecret, demand.versionId, run)) !== undefined) return 'superseded';
@@ -125,7 +130,8 @@ async function obtain(
   ) {
     const obtainedAt = Date.parse(record.obtainedAt);
     const isYoung = run.now() - obtainedAt < demand.intervalSeconds * 1000;
-    if (isYoung && obtainedAt > demand.profileUpdatedAt.getTime()) return heldFrom(record, false, ports);
+    if (isYoung && obtainedAt > demand.profileUpdatedAt.getTime())
+      return { ...tokensIn(record, ports.operatorSecret), exchanged: false };
   }
   const tokens = await exchange(connection, isReauthorised, record, ports, run).catch(async (error: unknown) => {
     if (!(error instanceof RefreshError) || error.code !== 'SALESFORCE_REFUSED') throw error;
@@ -150,35 +156,21 @@ async function obtain(
     next.rotates !== record.rotates;
   held.obtained(next, demand.kind === 'rotate' ? demand.versionId : undefined);
   if (needsVersion) await held.persist();
-  return heldFrom(next, true, ports);
+  return { ...tokensIn(next, ports.operatorSecret), exchanged: true };
 }
 
 async function exchange(
   connection: AuthorizationCodeConnection,
   fromSeed: boolean,
   record: TokenRecord,
-  { endpoint, client }: RotationPorts,
+  { endpoint, client, operatorSecret }: RotationPorts,
   run: Run,
 ): Promise<Tokens> {
-  const auth = await client();
   const { seed } = connection;
+  // Nothing to send: an exchange that was made brought no refresh token.
+  if (!fromSeed && record.refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);
+  const auth = await client();
   if (fromSeed && 'authCode' in seed) return endpoint.exchangeCode(auth, seed.authCode, seed.redirectUri, run);
   if (fromSeed && 'refreshToken' in seed) return endpoint.exchangeRefreshToken(auth, seed.refreshToken, run);
   return endpoint.exchangeRefreshToken(auth, new Redacted(record.refreshToken ?? ''), run);
-}
-
-function heldFrom(record: TokenRecord, exchanged: boolean, ports: RotationPorts): Held {
-  if (record.accessToken === undefined || record.refreshToken === undefined) {
-    throw new RefreshError(
-      'SALESFORCE_REFUSED',
-      `Salesforce issued no ${record.accessToken === undefined ? 'access' : 'refresh'} token.`,
-      `Give the connected app the scope refresh_token (offline_access), authorise it again and store the new code or refresh token in ${ports.operatorSecret}.`,
-    );
-  }
-  return {
-    accessToken: new Redacted(record.accessToken),
-    refreshToken: new Redacted(record.refreshToken),
-    rotates: record.rotates,
-    exchanged,
-  };
 }

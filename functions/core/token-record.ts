@@ -77,3 +77,26 @@ export function fingerprintOf(seed: Seed): string {
       : ['authCode', seed.authCode.reveal(), seed.redirectUri];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
+
+/** What a complete record gives to whoever may use it. */
+export interface StoredTokens {
+  readonly accessToken: Redacted;
+  readonly refreshToken: Redacted;
+  readonly rotates: boolean;
+}
+
+/** @throws RefreshError `SALESFORCE_REFUSED` where one of the tokens was never issued */
+export function tokensIn(record: TokenRecord, operatorSecret: string): StoredTokens {
+  const { accessToken, refreshToken, rotates } = record;
+  if (accessToken === undefined) throw tokenMissing('access', operatorSecret);
+  if (refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);
+  return { accessToken: new Redacted(accessToken), refreshToken: new Redacted(refreshToken), rotates };
+}
+
+export function tokenMissing(kind: 'access' | 'refresh', operatorSecret: string): RefreshError {
+  return new RefreshError(
+    'SALESFORCE_REFUSED',
+    `Salesforce issued no ${kind} token.`,
+    `Give the connected app the scope refresh_token (offline_access), authorise it again and store the new code or refresh token in ${operatorSecret}.`,
+  );
+}

@@ -1,12 +1,13 @@
 import { AppflowClient } from '@aws-sdk/client-appflow';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { appflowAdapter } from '../adapters/appflow.ts';
+import { appflowAdapter, flowsAdapter } from '../adapters/appflow.ts';
 import { escrowAdapter } from '../adapters/parameter-store.ts';
 import { salesforceAdapter } from '../adapters/salesforce.ts';
 import { secretsAdapter, tokenStoreAdapter } from '../adapters/secrets-manager.ts';
 import { certificateProblem, privateKeyProblem, signerAdapter } from '../adapters/signer.ts';
 import type { DispatchRules, Queue } from '../core/dispatch.ts';
+import type { Flows } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import type { RefreshPorts, RefreshRules } from '../core/serving.ts';
 import type { Settings } from './settings.ts';
@@ -14,7 +15,7 @@ import type { Settings } from './settings.ts';
 /** What the rules need, joined: the only place where adapters meet core. */
 export interface Parts {
   readonly rules: RefreshRules & DispatchRules;
-  readonly ports: RefreshPorts & { readonly escrow: { list(run: Run): Promise<string[]> } };
+  readonly ports: RefreshPorts & { readonly flows: Flows; readonly escrow: { list(run: Run): Promise<string[]> } };
   /** Loads the queue's client, which `dispatch` alone needs. */
   readonly queue: () => Promise<Queue>;
   /** Requests that were sent to AWS so far, retries included. */
@@ -57,6 +58,7 @@ export function compose(settings: Settings): Parts {
     rules: { ...settings, privateKeyProblem, certificateProblem },
     ports: {
       appflow: appflowAdapter(appflow),
+      flows: flowsAdapter(appflow),
       secrets: secretsAdapter(secretsManager),
       store: tokenStoreAdapter(secretsManager),
       salesforce: salesforceAdapter,

@@ -82,9 +82,8 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
     if (before !== undefined) return fault(service, before);
     let reply: RawReply;
     try {
-      const operation = service.operations[name];
-      if (operation === undefined)
-        throw new AwsError('UnknownOperationException', '', service.protocol === 'rest-json' ? 404 : 400);
+      const operation = Object.hasOwn(service.operations, name) ? service.operations[name] : undefined;
+      if (operation === undefined) throw unknownOperation(service);
       const body = await operation.handle(input, (need) => access.check(need));
       reply = body instanceof RawReply ? body : okReply(service, body);
     } catch (error) {
@@ -113,6 +112,8 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
   const server = createServer((request, response) => {
     serve(request, response).catch(() => request.socket.destroy());
   });
+  // A kept connection that the server drops just as it is used again would look like a fault.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
   });
@@ -163,6 +164,10 @@ function environmentOf(url: string, region: string): Record<string, string> {
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
   };
+}
+
+function unknownOperation({ protocol }: Service): AwsError {
+  return new AwsError('UnknownOperationException', '', protocol === 'rest-json' ? 404 : 400);
 }
 
 function fault(service: Service, injected: Fault): RawReply | 'drop' {

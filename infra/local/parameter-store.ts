@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import type { Need } from './access.ts';
 import type { Environment } from './environment.ts';
+import { checkName, refused, type Tier, tierFor } from './parameter-limits.ts';
 import { AwsError, integer, list, operation, page, type Service, seconds, text } from './wire.ts';
 
 type ParameterType = 'String' | 'StringList' | 'SecureString';
-type Tier = 'Standard' | 'Advanced';
 
 export interface Parameter {
   readonly name: string;
@@ -21,6 +21,8 @@ export interface Parameter {
 export interface ParameterState {
   read(name: string): Parameter | undefined;
   all(): readonly Parameter[];
+  /** A new SecureString, or a new version of one. */
+  put(name: string, value: string): void;
   remove(name: string): void;
 }
 
@@ -28,9 +30,6 @@ export interface ParameterStore {
   readonly service: Service;
   readonly state: ParameterState;
 }
-
-/** In bytes. */
-const MAX_VALUE: Readonly<Record<Tier, number>> = { Standard: 4096, Advanced: 8192 };
 
 const Name = text({ min: 1, max: 2048 });
 const filters = v.optional(
@@ -85,6 +84,13 @@ export function createParameterStore(env: Environment): ParameterStore {
     return parameter;
   }
 
+  function keep(name: string, value: string, type: ParameterType, tier: Tier): Parameter {
+    const version = (parameters.get(name)?.version ?? 0) + 1;
+    const parameter: Parameter = { name, type, value, tier, version, modifiedAt: env.now() };
+    parameters.set(name, parameter);
+    return parameter;
+  }
+
   /** Without decryption the caller gets the ciphertext, not an error. */
   const seen = (parameter: Parameter, decrypted: boolean) => ({
     Name: parameter.name,
@@ -122,15 +128,7 @@ export function createParameterStore(env: Environment): ParameterStore {
           throw new AwsError('HierarchyTypeMismatchException', "You can't change the type of a parameter.");
         }
         const tier = tierFor(input.Value, input.Tier, existing?.tier);
-        const version = (existing?.version ?? 0) + 1;
-        parameters.set(input.Name, {
-          name: input.Name,
-          type,
-          value: input.Value,
-          tier,
-          version,
-          modifiedAt: env.now(),
-        });
+        const { version } = keep(input.Name, input.Value, type, tier);
         return { Version: version, Tier: tier };
       },
     ),
@@ -185,42 +183,13 @@ export function createParameterStore(env: Environment): ParameterStore {
 
   return {
     service: { name: 'ssm', protocol: 'json1.1', operations },
-    state: { read: (name) => parameters.get(name), all: sorted, remove: (name) => void parameters.delete(name) },
+    state: {
+      read: (name) => parameters.get(name),
+      all: sorted,
+      put: (name, value) => void keep(name, value, 'SecureString', tierFor(value, 'Intelligent-Tiering', undefined)),
+      remove: (name) => void parameters.delete(name),
+    },
   };
-}
-
-function checkName(name: string, arn: string): void {
-  if (!/^[a-zA-Z0-9_.\-/]+$/.test(name)) {
-    throw refused('Parameter name: can only contain the following symbols: a-zA-Z0-9_.-/');
-  }
-  if (name.includes('/') && !name.startsWith('/')) throw refused('Parameter name must be a fully qualified name.');
-  if (name.endsWith('/') || name.includes('//')) throw refused('Parameter name: a level of the hierarchy is empty.');
-  if (/^\/?(?:aws|ssm)/i.test(name))
-    throw refused(`Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive).`);
-  // Counted with the ARN around it.
-  if (arn.length > 1011) throw refused('Parameter name is too long: 1011 characters at most, the ARN included.');
-  if (name.split('/').length > 16) {
-    throw new AwsError('HierarchyLevelLimitExceededException', 'A hierarchy can have a maximum of 15 levels.');
-  }
-}
-
-function tierFor(value: string, wanted: Tier | 'Intelligent-Tiering', current: Tier | undefined): Tier {
-  const bytes = Buffer.byteLength(value);
-  if (wanted === 'Standard' && current === 'Advanced') {
-    throw refused("You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier.");
-  }
-  const tier =
-    wanted === 'Intelligent-Tiering'
-      ? bytes > MAX_VALUE.Standard || current === 'Advanced'
-        ? 'Advanced'
-        : 'Standard'
-      : wanted;
-  if (bytes <= MAX_VALUE[tier]) return tier;
-  throw refused(
-    tier === 'Standard'
-      ? 'Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.'
-      : 'Advanced tier parameters support a maximum parameter value of 8192 characters.',
-  );
 }
 
 function isUnder(name: string, path: string, recursive: boolean): boolean {
@@ -249,8 +218,4 @@ function badOption(): AwsError {
 
 function badToken(): AwsError {
   return new AwsError('InvalidNextToken', "The specified token isn't valid.");
-}
-
-function refused(message: string): AwsError {
-  return new AwsError('ValidationException', message);
 }

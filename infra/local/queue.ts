@@ -96,6 +96,7 @@ export function createQueueService(env: Environment, store: QueueStore): Service
     }),
     ReceiveMessage: operation(shapes.receiveMessage, need('ReceiveMessage'), (input) => {
       const queue = find(input.QueueUrl);
+      // `WaitTimeSeconds` is checked, but never waited for: the clock may be standing still.
       const {
         MaxNumberOfMessages: max,
         WaitTimeSeconds: wait,

@@ -5,12 +5,17 @@ import { type LocalAws, startAws } from './aws.ts';
 import { type LocalSalesforce, startSalesforce } from './salesforce.ts';
 import type { Intercept } from './service.ts';
 
-export type FunctionName = 'dispatch' | 'refresh';
+export type FunctionName = 'dispatch' | 'refresh' | 'rotate' | 'heal';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
 
 /** Milliseconds: the functions' timeouts in serverless.yml. */
-const TIMEOUTS: Readonly<Record<FunctionName, number>> = { dispatch: 60_000, refresh: 45_000 };
+const TIMEOUTS: Readonly<Record<FunctionName, number>> = {
+  dispatch: 60_000,
+  refresh: 45_000,
+  rotate: 60_000,
+  heal: 60_000,
+};
 
 export const QUEUE = 'refresh.fifo';
 export const DEAD_LETTERS = 'refresh-dead-letters.fifo';
@@ -106,13 +111,17 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
 }
 
 async function creators(): Promise<[FunctionName, (clock: Clock) => Handler][]> {
-  const [dispatch, refresh] = await Promise.all([
+  const [dispatch, refresh, rotate, heal] = await Promise.all([
     import('../../functions/dispatch.ts'),
     import('../../functions/refresh.ts'),
+    import('../../functions/rotate.ts'),
+    import('../../functions/heal.ts'),
   ]);
   return [
     ['dispatch', dispatch.create],
     ['refresh', refresh.create],
+    ['rotate', rotate.create],
+    ['heal', heal.create],
   ];
 }
 

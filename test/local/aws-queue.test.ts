@@ -166,7 +166,7 @@ describe('a FIFO queue', () => {
     };
     const ids = { MessageGroupId: 'g', MessageDeduplicationId: 'd' };
     const sent = await client.send(new SendMessageCommand({ QueueUrl, MessageBody: 'x', ...ids, MessageAttributes }));
-    expect(sent.MD5OfMessageAttributes).toMatch(/^[0-9a-f]{32}$/);
+    expect(sent.MD5OfMessageAttributes).toBe('a8f6f9e2e2a838b3f604152fe7ca113c');
     const MessageAttributeNames = ['a.*'];
     const received = await client.send(
       new ReceiveMessageCommand({ QueueUrl, MessageAttributeNames, VisibilityTimeout: 0 }),
@@ -190,6 +190,31 @@ describe('a FIFO queue', () => {
     ).rejects.toMatchObject({ name: 'MessageNotInflight' });
     await expect(client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: 'no' }))).rejects.toMatchObject({
       name: 'ReceiptHandleIsInvalid',
+    });
+  });
+});
+
+describe('deduplication', () => {
+  it('can go by the content, and by the group', async () => {
+    QueueUrl = aws.queue.create('content.fifo', {
+      FifoQueue: 'true',
+      ContentBasedDeduplication: 'true',
+      DeduplicationScope: 'messageGroup',
+    });
+    for (const MessageGroupId of ['g', 'g', 'h']) {
+      await client.send(new SendMessageCommand({ QueueUrl, MessageBody: 'same', MessageGroupId }));
+    }
+    expect(aws.queue.messages('content.fifo').map(({ groupId }) => groupId)).toEqual(['g', 'h']);
+  });
+
+  it('is no concern of a standard queue, nor is order', async () => {
+    QueueUrl = aws.queue.create('standard');
+    for (const body of ['1', '1']) await client.send(new SendMessageCommand({ QueueUrl, MessageBody: body }));
+    expect(await bodies(1)).toEqual(['1']);
+    expect(await bodies(1)).toEqual(['1']);
+    const fifoOnly = { QueueUrl, MessageBody: 'x', MessageDeduplicationId: 'd' };
+    await expect(client.send(new SendMessageCommand(fifoOnly))).rejects.toMatchObject({
+      name: 'InvalidParameterValue',
     });
   });
 });
@@ -356,6 +381,7 @@ describe('the event source mapping', () => {
       await aws.queue.poll('refresh', options);
       expect(aws.queue.messages(QUEUE)).toHaveLength(1);
     }
+    expect(aws.queue.errors).toEqual([new Error('no')]);
   });
 
   it('does not look at the report unless it is told to', async () => {

@@ -15,6 +15,9 @@ export const PRIVATE_KEY = pair.privateKey.export({ type: 'pkcs8', format: 'pem'
 export const PUBLIC_KEY = pair.publicKey.export({ type: 'spki', format: 'pem' }).toString();
 
 export const APP = 'consumer-key';
+/** The app of AUTHORIZATION_CODE connections; whether it rotates refresh tokens is up to each test. */
+export const CODE_APP = 'code-app';
+export const CODE_SECRET = 'consumer-secret';
 export const USER = 'integration@example.com';
 
 export interface TestWorld extends LocalWorld {
@@ -23,6 +26,10 @@ export interface TestWorld extends LocalWorld {
   fault: ((call: Call, phase: 'before' | 'after') => Fault | undefined | Promise<Fault | undefined>) | undefined;
   /** A JWT bearer connection and its profile, whose credentials ran out an interval ago. */
   addJwt(name: string, secret?: Record<string, unknown>, tags?: Record<string, string>): void;
+  /** An AUTHORIZATION_CODE connection with a seed that a person has just authorised, and its profile. Returns the seed. */
+  addCode(name: string, secret?: Record<string, unknown>, tags?: Record<string, string>): Promise<string>;
+  /** What the token secret of a connection holds. */
+  tokens(name: string): Record<string, unknown> | undefined;
   /** A profile alone. */
   addProfile(name: string, properties?: Record<string, unknown>): void;
   refresh(connections: string[], dryRun?: boolean): Promise<Report>;
@@ -48,11 +55,17 @@ afterEach(async () => {
 });
 
 /** A world of its own for one test, closed after it. */
-export async function testWorld(options: Partial<LocalWorldOptions> = {}): Promise<TestWorld> {
+export async function testWorld(options: Partial<LocalWorldOptions> & { rotation?: boolean } = {}): Promise<TestWorld> {
   const clock = new TurnableClock(START);
   const hooks: Pick<TestWorld, 'fault'> = { fault: undefined };
   const world = await startWorld({ clock, intercept: (call, phase) => hooks.fault?.(call, phase), ...options });
   open.push(world);
+  world.salesforce.registerApp({
+    clientId: CODE_APP,
+    clientSecret: CODE_SECRET,
+    users: [USER],
+    rotation: options.rotation ?? false,
+  });
   world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER] });
   const hoursAgo = (hours: number) => new Date(clock.now() - hours * 3_600_000);
   return Object.assign(hooks, world, {
@@ -79,6 +92,27 @@ export async function testWorld(options: Partial<LocalWorldOptions> = {}): Promi
         }),
       });
       this.addProfile(tags['connector-profile-name'] ?? name);
+    },
+    async addCode(name: string, secret: Record<string, unknown> = {}, tags: Record<string, string> = {}) {
+      const { refreshToken } = await world.salesforce.issueRefreshToken(CODE_APP, USER);
+      world.aws.secrets.create({
+        name: `appflow-token-refresher/${name}`,
+        tags,
+        value: JSON.stringify({
+          grantType: 'AUTHORIZATION_CODE',
+          loginUrl: world.salesforce.url,
+          clientId: CODE_APP,
+          clientSecret: CODE_SECRET,
+          refreshToken,
+          ...secret,
+        }),
+      });
+      this.addProfile(tags['connector-profile-name'] ?? name);
+      return refreshToken;
+    },
+    tokens(name: string) {
+      const value = world.aws.secrets.read(`appflow-token-refresher-tokens/${name}`);
+      return value === undefined ? undefined : JSON.parse(value);
     },
     async refresh(connections: string[], dryRun = false) {
       // The shape is the contract's; a test that reads it asserts it.

@@ -1,0 +1,133 @@
+import { claimants } from './by-hand.ts';
+import { RefreshError } from './errors.ts';
+import type { Flow, Flows } from './ports.ts';
+import { type ConnectionReport, refresh, type Served } from './refresh.ts';
+import type { Run } from './run.ts';
+import type { RefreshPorts, RefreshRules } from './serving.ts';
+
+/** What AppFlow's event says, times parsed. */
+export interface FlowFailure {
+  /** The event's id: EventBridge may deliver it twice, and StartFlow then starts once. */
+  readonly eventId: string;
+  readonly flowName: string;
+  /** When the failed run started; `undefined` for a deactivation, which names no run. */
+  readonly startedAt: Date | undefined;
+  readonly eventTime: Date;
+  /** Whether AppFlow has switched the flow off. */
+  readonly isDeactivated: boolean;
+  /** AppFlow's own words for why. */
+  readonly reason: string;
+}
+
+export interface HealReport {
+  readonly flow: string;
+  readonly outcome: 'healed' | 'nothing-to-do' | 'failed';
+  /** In one line, what was found and done. */
+  readonly message: string;
+  readonly connections: readonly ConnectionReport[];
+}
+
+export interface Healed {
+  readonly report: HealReport;
+  readonly served: readonly Served[];
+}
+
+/** A credential this young was as good as a new one when the run started: milliseconds. */
+const YOUNG = 15 * 60_000;
+
+/** AppFlow publishes no code for it, only sentences; these words stand in those that speak of credentials. */
+const AUTHENTICATION =
+  /authenticat|authoriz|authoris|\bauth\b|oauth|invalid_grant|invalid_session|session expired|access token|refresh token|credential|\b401\b|connectorauth/i;
+
+/** Whether the reason that AppFlow gives speaks of credentials: only those can be healed here. */
+export function isAuthenticationFailure(reason: string): boolean {
+  return AUTHENTICATION.test(reason);
+}
+
+/**
+ * Refreshes the connection behind a flow that failed to log in, and starts the flow again where that is wanted.
+ *
+ * Nothing is done where the credential was less than 15 minutes old when the run started: a newer one would not help, and so it cannot loop.
+ */
+export async function heal(
+  failure: FlowFailure,
+  rules: RefreshRules & { readonly refreshIntervalSeconds: number; readonly rerunFlows: boolean },
+  ports: RefreshPorts & { readonly flows: Flows },
+  run: Run,
+): Promise<Healed> {
+  const { flowName } = failure;
+  const nothing = (message: string): Healed => ({
+    report: { flow: flowName, outcome: 'nothing-to-do', message, connections: [] },
+    served: [],
+  });
+  if (!isAuthenticationFailure(failure.reason)) return nothing(`${flowName} did not fail over its credentials.`);
+  const flow = await ports.flows.flow(flowName, run);
+  if (flow === undefined) return nothing(`${flowName} does not exist any more.`);
+
+  const startedAt = failure.startedAt ?? flow.lastRunAt ?? failure.eventTime;
+  const claims = await claimants(ports.secrets, rules, run);
+  const targets = flow.connectorProfileNames.flatMap((name) => claims.get(name) ?? []);
+  if (targets.length === 0)
+    return nothing(
+      `No connection claims the profile of ${flowName} (${flow.connectorProfileNames.join(', ') || 'not a Salesforce flow'}).`,
+    );
+
+  const profiles = await ports.appflow.profiles(
+    [...new Set(targets.map((target) => target.connectorProfileName))],
+    run,
+  );
+  const young = [...profiles.values()].filter(
+    ({ updatedAt }) => updatedAt <= startedAt && startedAt.getTime() - updatedAt.getTime() < YOUNG,
+  );
+  if (young.length > 0) {
+    const names = young.map(({ connectorProfileName }) => connectorProfileName).join(', ');
+    return nothing(
+      `The credentials of ${names} were less than 15 minutes old when ${flowName} started, so newer ones would not help. Look at the run's error in AppFlow: it is the user's permissions, the app's policies or the flow itself.`,
+    );
+  }
+
+  // A profile that was updated since the run started is up to date already: then only the second step is needed.
+  const served = await refresh(
+    targets.map((target) => ({ ...target, unlessUpdatedAfter: startedAt })),
+    false,
+    rules,
+    ports,
+    run,
+  );
+  const reports = served.map(({ report }) => report);
+  const report = (outcome: HealReport['outcome'], message: string): Healed => ({
+    report: { flow: flowName, outcome, message, connections: reports },
+    served,
+  });
+  if (reports.some(({ outcome }) => outcome === 'failed'))
+    return report('failed', `${flowName} stays as it is: its connection could not be refreshed.`);
+  if (reports.some(({ outcome }) => outcome === 'in-progress')) {
+    throw new RefreshError(
+      'OUT_OF_TIME',
+      `Another run holds the connection of ${flowName}.`,
+      'Nothing to do: Lambda runs this again in a minute.',
+    );
+  }
+  return report(
+    'healed',
+    `The connection of ${flowName} is fresh. ${await startAgain(failure, flow, rules.rerunFlows, ports.flows, run)}`,
+  );
+}
+
+async function startAgain(
+  failure: FlowFailure,
+  flow: Flow,
+  rerunFlows: boolean,
+  flows: Flows,
+  run: Run,
+): Promise<string> {
+  const { flowName, eventId } = failure;
+  if (!rerunFlows) return 'RERUN_FLOWS is off, so the flow was not started.';
+  if (flow.triggerType === 'OnDemand') {
+    await flows.start(flowName, eventId, run);
+    return 'The flow runs again.';
+  }
+  if (flow.isActive && !failure.isDeactivated) return 'The flow is active and runs again at its time.';
+  await flows.start(flowName, eventId, run);
+  return 'The flow is activated again.';
+}

@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { CODE_APP, START, type TestWorld, testWorld, USER } from './support/world.ts';
+
+const exchanges = (world: TestWorld) =>
+  world.salesforce.calls.filter(({ operation }) => operation === 'token:refresh_token').length;
+const first = async (world: TestWorld, name: string) => (await world.refresh([name])).connections[0];
+
+describe('refresh of an AUTHORIZATION_CODE connection', () => {
+  it('hands over access and refresh token where Salesforce does not rotate, and says when the access token ends', async () => {
+    const world = await testWorld();
+    const seed = await world.addCode('sf');
+    expect(await first(world, 'sf')).toEqual({
+      connection: 'sf',
+      connectorProfileName: 'sf',
+      grantType: 'AUTHORIZATION_CODE',
+      handOver: 'ACCESS_AND_REFRESH_TOKEN',
+      outcome: 'refreshed',
+      validUntil: new Date(START.getTime() + 7_200_000).toISOString(),
+    });
+    const held = world.aws.appflow.credentials('sf');
+    expect(held).toMatchObject({ oAuth2GrantType: 'AUTHORIZATION_CODE', refreshToken: seed });
+    expect(world.salesforce.accessTokenIsLive(held?.accessToken ?? '')).toBe(true);
+    expect(world.tokens('sf')).toMatchObject({ refreshToken: seed, accessToken: held?.accessToken, rotates: false });
+  });
+
+  it('keeps the new refresh token and hands over the access token alone where Salesforce rotates', async () => {
+    const world = await testWorld({ rotation: true });
+    const seed = await world.addCode('sf');
+    for (let n = 1; n <= 3; n++) {
+      expect(await first(world, 'sf')).toMatchObject({ handOver: 'ACCESS_TOKEN', outcome: 'refreshed' });
+      expect(world.aws.appflow.credentials('sf')?.refreshToken).toBeUndefined();
+      const family = world.salesforce.family(seed);
+      expect(family).toMatchObject({
+        alive: true,
+        exchanges: n,
+        liveRefreshToken: world.tokens('sf')?.['refreshToken'],
+      });
+    }
+    expect(world.salesforce.spentTokenUses).toBe(0);
+  });
+
+  it('never writes to the operator’s secret', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    const before = world.aws.secrets.describe('appflow-token-refresher/sf');
+    world.clock.turn(60);
+    await world.refresh(['sf']);
+    expect(world.aws.secrets.describe('appflow-token-refresher/sf')).toEqual(before);
+  });
+
+  it('exchanges an authorization code once, and refreshes with what it brought', async () => {
+    const world = await testWorld({ rotation: true });
+    const redirectUri = 'http://127.0.0.1:8400/';
+    const authCode = await world.salesforce.issueAuthCode(CODE_APP, USER, redirectUri);
+    await world.addCode('sf', { refreshToken: undefined, oAuthRequest: { authCode, redirectUri } });
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed', handOver: 'ACCESS_TOKEN' });
+    expect(world.salesforce.calls.filter(({ operation }) => operation === 'token:authorization_code')).toHaveLength(1);
+  });
+
+  it('takes a changed seed for a re-authorisation, and an unchanged one never', async () => {
+    const world = await testWorld({ rotation: true });
+    const seed = await world.addCode('sf');
+    await world.refresh(['sf']);
+    await world.salesforce.revoke(CODE_APP, USER);
+    expect((await first(world, 'sf'))?.error).toMatchObject({
+      code: 'SALESFORCE_REFUSED',
+      retryable: false,
+      message: 'invalid_grant: expired access/refresh token',
+      hint: 'Authorise the app again and store the new refresh token in appflow-token-refresher/sf.',
+    });
+    const { refreshToken } = await world.salesforce.issueRefreshToken(CODE_APP, USER);
+    const secret = JSON.parse(world.aws.secrets.read('appflow-token-refresher/sf') ?? '');
+    world.aws.secrets.put('appflow-token-refresher/sf', JSON.stringify({ ...secret, refreshToken }));
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(world.salesforce.family(refreshToken)).toMatchObject({ alive: true, exchanges: 2 });
+    expect(world.salesforce.family(seed)?.reuseDetected).toBe(false);
+  });
+
+  it('refuses intervals at which a day of versions does not fit into a secret', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('steady', {}, { 'refresh-interval-seconds': '899' });
+    await world.addCode('rotating', {}, { 'refresh-interval-seconds': '1799' });
+    expect((await first(world, 'steady'))?.error?.code).toBe('INTERVAL_TOO_SHORT');
+    expect(exchanges(world)).toBe(0);
+    expect(await first(world, 'rotating')).toMatchObject({ outcome: 'refreshed' });
+    const error = (await first(world, 'rotating'))?.error;
+    expect(error?.code).toBe('INTERVAL_TOO_SHORT');
+    expect(error?.message).toContain('97 versions a day');
+    expect(exchanges(world)).toBe(1);
+  });
+
+  it('refuses an access token that would end before the next refresh, and keeps the refresh token', async () => {
+    const world = await testWorld({ rotation: true });
+    const seed = await world.addCode('sf', {}, { 'refresh-interval-seconds': '7201' });
+    expect((await first(world, 'sf'))?.error?.code).toBe('LIFETIME_TOO_SHORT');
+    expect(world.salesforce.family(seed)?.liveRefreshToken).toBe(world.tokens('sf')?.['refreshToken']);
+  });
+
+  it('exchanges nothing in a dry run', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    expect(await world.refresh(['sf'], true)).toMatchObject({
+      ok: true,
+      connections: [{ outcome: 'would-refresh', validUntil: null }],
+    });
+    expect(world.salesforce.calls).toHaveLength(0);
+    expect(world.tokens('sf')).toBeUndefined();
+  });
+
+  it('stores the token from escrow as soon as the secret takes it again', async () => {
+    const world = await testWorld({ rotation: true });
+    const seed = await world.addCode('sf');
+    await world.refresh(['sf']);
+    let exchanged = false;
+    world.fault = ({ operation }, phase) => {
+      if (operation === 'token:refresh_token' && phase === 'after') exchanged = true;
+      return exchanged && phase === 'before' && operation === 'PutSecretValue'
+        ? { status: 500, code: 'InternalServiceError' }
+        : undefined;
+    };
+    const report = await first(world, 'sf');
+    expect(report?.error).toMatchObject({ code: 'TOKEN_NOT_PERSISTED', retryable: true });
+    expect(report?.error?.message).toContain('/appflow-token-refresher/escrow/sf');
+    expect(world.aws.parameters.all()).toHaveLength(1);
+    expect(world.salesforce.accessTokenIsLive(world.aws.appflow.credentials('sf')?.accessToken ?? '')).toBe(true);
+    world.fault = undefined;
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'in-progress' });
+    world.clock.turn(60);
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(world.aws.parameters.all()).toHaveLength(0);
+    expect(world.salesforce.family(seed)).toMatchObject({
+      alive: true,
+      liveRefreshToken: world.tokens('sf')?.['refreshToken'],
+    });
+    expect(world.salesforce.spentTokenUses).toBe(0);
+  });
+});
