@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { heal } from './core/heal.ts';
 import { parseInput } from './runtime/input.ts';
-import { lambda, record } from './runtime/lambda.ts';
+import { lambda } from './runtime/lambda.ts';
+import { record } from './runtime/telemetry.ts';
 
 const USAGE = "heal takes AppFlow's events 'AppFlow End Flow Run Report' and 'AppFlow Scheduled Flow Deactivated'.";
 

@@ -3,8 +3,9 @@ import * as v from 'valibot';
 import { refreshByHand } from './core/by-hand.ts';
 import { isConnectionName } from './core/targets.ts';
 import { parseInput } from './runtime/input.ts';
-import { lambda, record, type World } from './runtime/lambda.ts';
+import { lambda, type World } from './runtime/lambda.ts';
 import { isQueueEvent, type QueueEvent, serveMessages } from './runtime/queue-event.ts';
+import { record } from './runtime/telemetry.ts';
 
 const USAGE = 'refresh takes messages of its queue, or {"connections": ["NAME", …], "dryRun": true or false}.';
 

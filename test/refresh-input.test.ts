@@ -157,14 +157,9 @@ describe('refresh by hand', () => {
         TOKEN_PREFIX: 'x/tokens/',
       },
     });
-    try {
-      const error = await thrown(world.invoke('refresh', { connections: ['a'] }));
-      expect(error.name).toBe('SETTINGS_INVALID');
-      for (const name of ['TICK_SECONDS', 'RERUN_FLOWS', 'LOGIN_HOSTS', 'SECRET_PREFIX begins TOKEN_PREFIX'])
-        expect(error.message).toContain(name);
-    } finally {
-      for (const name of ['TICK_SECONDS', 'RERUN_FLOWS', 'LOGIN_HOSTS', 'SECRET_PREFIX', 'TOKEN_PREFIX'])
-        delete process.env[name];
-    }
+    const error = await thrown(world.invoke('refresh', { connections: ['a'] }));
+    expect(error.name).toBe('SETTINGS_INVALID');
+    for (const name of ['TICK_SECONDS', 'RERUN_FLOWS', 'LOGIN_HOSTS', 'SECRET_PREFIX begins TOKEN_PREFIX'])
+      expect(error.message).toContain(name);
   });
 });

@@ -12,10 +12,12 @@ const PAGE = 50;
  *
  * @param load makes the client; asked only where escrow is needed, since loading it costs start-up time
  * @param prefix path of the parameters, with slashes at both ends
+ * @param kmsKeyId the key that they are encrypted under; `aws/ssm` unless given
  */
 export function escrowAdapter(
   load: () => Promise<SSMClient>,
   prefix: string,
+  kmsKeyId: string | undefined,
 ): Escrow & { readonly list: (run: Run) => Promise<string[]> } {
   return {
     async keep(connection, value, run) {
@@ -28,6 +30,7 @@ export function escrowAdapter(
         Type: 'SecureString',
         Tier: 'Intelligent-Tiering',
         Overwrite: true,
+        ...(kmsKeyId === undefined ? {} : { KeyId: kmsKeyId }),
       });
       const client = await load();
       await call('PutParameter', Name, run, (options) => client.send(command, options));

@@ -117,8 +117,12 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
   }
 }
 
-/** The token secrets: ours. */
-export function tokenStoreAdapter(client: SecretsManagerClient): TokenStore {
+/**
+ * The token secrets: ours.
+ *
+ * @param kmsKeyId the key that new ones are encrypted under; `aws/secretsmanager` unless given
+ */
+export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string | undefined): TokenStore {
   const get = (
     name: string,
     selector: { VersionId: string } | { VersionStage: string },
@@ -152,6 +156,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient): TokenStore {
         ClientRequestToken: versionId,
         SecretString: value.reveal(),
         Description: 'Tokens kept by appflow-token-refresher. Read them if you must, never write them.',
+        ...(kmsKeyId === undefined ? {} : { KmsKeyId: kmsKeyId }),
       };
       await call('CreateSecret', name, run, (options) =>
         unlessExists(() => client.send(new CreateSecretCommand(input), options)),

@@ -2,7 +2,7 @@ import { RefreshError } from './errors.ts';
 import type { Secrets } from './ports.ts';
 import { refresh, type Served } from './refresh.ts';
 import type { Run } from './run.ts';
-import type { RefreshPorts, RefreshRules, Target } from './serving.ts';
+import { profileShared, type RefreshPorts, type RefreshRules, type Target } from './serving.ts';
 import { targetOf } from './targets.ts';
 
 /** Secrets described at once. */
@@ -55,7 +55,7 @@ export async function refreshByHand(
       else
         served.set(
           name,
-          failed(name, target.connectorProfileName, shared(target.connectorProfileName, [name, ...others])),
+          failed(name, target.connectorProfileName, profileShared(target.connectorProfileName, [name, ...others])),
         );
     }
   }
@@ -76,14 +76,6 @@ export async function claimants(
     claims.set(target.connectorProfileName, [...(claims.get(target.connectorProfileName) ?? []), target]);
   }
   return claims;
-}
-
-function shared(connectorProfileName: string, connections: readonly string[]): RefreshError {
-  return new RefreshError(
-    'PROFILE_SHARED',
-    `The secrets of ${connections.join(', ')} claim the connector profile ${connectorProfileName}.`,
-    `Leave the tag connector-profile-name = ${connectorProfileName} on one secret only; until then none of them is served.`,
-  );
 }
 
 function failed(connection: string, connectorProfileName: string, error: RefreshError): Served {

@@ -3,7 +3,7 @@ import { RefreshError } from './errors.ts';
 import type { AppFlow, ListedSecret, Profile, Secrets } from './ports.ts';
 import type { Run } from './run.ts';
 import { type Dates, dueSince, slotOf } from './schedule.ts';
-import type { Target } from './serving.ts';
+import { profileNotFound, profileShared, type Target } from './serving.ts';
 import { targetOf } from './targets.ts';
 
 export interface DispatchRules {
@@ -53,8 +53,13 @@ export interface Overdue {
 export interface Dispatched {
   readonly summary: DispatchSummary;
   readonly overdue: readonly Overdue[];
-  /** Connections whose tags cannot be read, each with its error. */
-  readonly malformed: readonly { readonly connection: string; readonly error: RefreshError }[];
+  /** Connections that are not served before a person acts. */
+  readonly faulty: readonly Faulty[];
+}
+
+interface Faulty {
+  readonly connection: string;
+  readonly error: RefreshError;
 }
 
 interface Candidate extends Target {
@@ -82,7 +87,7 @@ export async function dispatch(
     ports.secrets.list(rules.secretPrefix, run),
     ports.appflow.salesforceProfiles(run),
   ]);
-  const { candidates, malformed } = readTags(secrets, rules);
+  const { candidates, faulty } = readTags(secrets, rules);
   const byProfile = Map.groupBy(candidates, ({ connectorProfileName }) => connectorProfileName);
   const missingProfiles = [...byProfile.keys()].filter((name) => !profiles.has(name)).sort();
   const sharedProfiles = [...byProfile]
@@ -92,9 +97,17 @@ export async function dispatch(
 
   const envelopes: Envelope[] = [];
   const overdue: Overdue[] = [];
-  for (const [name, [candidate, second]] of byProfile) {
+  for (const [name, claimants] of byProfile) {
     const profile = profiles.get(name);
-    if (candidate === undefined || second !== undefined || profile === undefined) continue;
+    const [candidate, second] = claimants;
+    if (candidate === undefined || second !== undefined || profile === undefined) {
+      const names = claimants.map(({ connection }) => connection);
+      for (const connection of names) {
+        const error = second === undefined ? profileNotFound(connection, name) : profileShared(name, names);
+        faulty.push({ connection, error });
+      }
+      continue;
+    }
     const dates = datesOf(candidate, profile);
     const seconds = Math.floor((scheduledTime.getTime() - dueSince(dates).getTime()) / 1000);
     if (seconds > Math.max(candidate.intervalSeconds / 4, 3 * rules.tickSeconds))
@@ -107,13 +120,13 @@ export async function dispatch(
   return {
     summary: { connections: secrets.length, due: envelopes.length, enqueued, missingProfiles, sharedProfiles },
     overdue,
-    malformed,
+    faulty,
   };
 }
 
 function readTags(secrets: readonly ListedSecret[], rules: DispatchRules) {
   const candidates: Candidate[] = [];
-  const malformed: { connection: string; error: RefreshError }[] = [];
+  const faulty: Faulty[] = [];
   for (const secret of secrets) {
     try {
       candidates.push({
@@ -122,10 +135,10 @@ function readTags(secrets: readonly ListedSecret[], rules: DispatchRules) {
       });
     } catch (error) {
       if (!(error instanceof RefreshError)) throw error;
-      malformed.push({ connection: secret.name.slice(rules.secretPrefix.length), error });
+      faulty.push({ connection: secret.name.slice(rules.secretPrefix.length), error });
     }
   }
-  return { candidates, malformed };
+  return { candidates, faulty };
 }
 
 export function datesOf(

@@ -80,31 +80,37 @@ export async function checkGrant(grant: GrantType, { shared, target }: Serving):
   );
 }
 
+/** @throws RefreshError `PROFILE_SHARED`, `PROFILE_NOT_FOUND`, `PROFILE_NOT_SALESFORCE` */
 export function checkedProfile(
   { connection, connectorProfileName }: Target,
   isShared: boolean,
   profiles: ReadonlyMap<string, Profile>,
 ): Profile {
-  if (isShared) {
-    throw new RefreshError(
-      'PROFILE_SHARED',
-      `More than one secret claims the connector profile ${connectorProfileName}.`,
-      `Leave the tag connector-profile-name = ${connectorProfileName} on one secret only; until then none of them is served.`,
-    );
-  }
+  if (isShared) throw profileShared(connectorProfileName, undefined);
   const profile = profiles.get(connectorProfileName);
-  if (profile === undefined) {
-    throw new RefreshError(
-      'PROFILE_NOT_FOUND',
-      `AppFlow has no connector profile ${connectorProfileName} in this account and Region.`,
-      `Create the profile, or correct the tag connector-profile-name of the secret of ${connection}.`,
-    );
-  }
+  if (profile === undefined) throw profileNotFound(connection, connectorProfileName);
   if (profile.isSalesforce) return profile;
   throw new RefreshError(
     'PROFILE_NOT_SALESFORCE',
     `The connector profile ${connectorProfileName} is not a Salesforce profile.`,
     `Correct the tag connector-profile-name of the secret of ${connection}.`,
+  );
+}
+
+export function profileNotFound(connection: string, connectorProfileName: string): RefreshError {
+  return new RefreshError(
+    'PROFILE_NOT_FOUND',
+    `AppFlow has no Salesforce connector profile ${connectorProfileName} in this account and Region.`,
+    `Create the profile, or correct the tag connector-profile-name of the secret of ${connection}.`,
+  );
+}
+
+/** @param connections those that claim it, where they are known */
+export function profileShared(connectorProfileName: string, connections: readonly string[] | undefined): RefreshError {
+  return new RefreshError(
+    'PROFILE_SHARED',
+    `${connections === undefined ? 'More than one secret claims' : `The secrets of ${connections.join(', ')} claim`} the connector profile ${connectorProfileName}.`,
+    `Leave the tag connector-profile-name = ${connectorProfileName} on one secret only; until then none of them is served.`,
   );
 }
 

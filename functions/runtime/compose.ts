@@ -60,10 +60,10 @@ export function compose(settings: Settings): Parts {
       appflow: appflowAdapter(appflow),
       flows: flowsAdapter(appflow),
       secrets: secretsAdapter(secretsManager),
-      store: tokenStoreAdapter(secretsManager),
+      store: tokenStoreAdapter(secretsManager, settings.tokenKmsKeyId),
       salesforce: salesforceAdapter,
       signer: signerAdapter(kms),
-      escrow: escrowAdapter(ssm, settings.escrowPrefix),
+      escrow: escrowAdapter(ssm, settings.escrowPrefix, settings.tokenKmsKeyId),
     },
     queue: once(async () => {
       const [{ SQSClient }, { queueAdapter }] = await Promise.all([

@@ -6,7 +6,6 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { errorNames, RefreshError } from '../core/errors.ts';
-import type { Served } from '../core/refresh.ts';
 import type { Run } from '../core/run.ts';
 import { compose, type Parts } from './compose.ts';
 import { parseSettings, type Settings } from './settings.ts';
@@ -106,23 +105,4 @@ function placeOf(error: unknown): string[] {
     .filter((line) => /^\s+at /.test(line))
     .map((line) => line.trim())
     .slice(0, 8);
-}
-
-/** Logs what became of each connection, one line each, and counts it. */
-export function record(served: readonly Served[], { log, metrics }: Pick<World, 'log' | 'metrics'>): void {
-  for (const { report, error } of served) {
-    const { connection, outcome } = report;
-    if (error === undefined) {
-      log.info(`${connection}: ${outcome}`, { ...report });
-      if (outcome === 'refreshed') metrics.addMetric('Refreshed', MetricUnit.Count, 1);
-      continue;
-    }
-    const { error: _shown, ...rest } = report;
-    const { code, retryable, hint } = error;
-    const line = `${connection}: ${code}: ${error.message} ${hint}`;
-    log[retryable ? 'warn' : 'error'](line, { ...rest, code, retryable, hint, causes: errorNames(error) });
-    const byCode = metrics.singleMetric();
-    byCode.addDimension('code', code);
-    byCode.addMetric('Failed', MetricUnit.Count, 1);
-  }
 }

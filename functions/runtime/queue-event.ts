@@ -4,7 +4,8 @@ import { RefreshError } from '../core/errors.ts';
 import { refresh } from '../core/refresh.ts';
 import type { Target } from '../core/serving.ts';
 import { isConnectionName, isProfileName } from '../core/targets.ts';
-import { record as recordOutcomes, type World } from './lambda.ts';
+import type { World } from './lambda.ts';
+import { record as recordOutcomes } from './telemetry.ts';
 
 export type QueueEvent = SQSEvent;
 

@@ -14,6 +14,8 @@ export interface Settings {
   readonly queueUrl: string | undefined;
   readonly loginHosts: readonly string[];
   readonly rerunFlows: boolean;
+  /** The KMS key for what we store ourselves, token secrets and escrow; the account's own keys unless given. */
+  readonly tokenKmsKeyId: string | undefined;
 }
 
 /**
@@ -60,7 +62,11 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>,
     queueUrl: env['QUEUE_URL'],
     loginHosts: loginHosts(env['LOGIN_HOSTS'], problems),
     rerunFlows: text('RERUN_FLOWS', 'false', /^(true|false)$/, 'true or false') === 'true',
+    tokenKmsKeyId: env['TOKEN_KMS_KEY_ID'],
   };
+  if (settings.tokenKmsKeyId !== undefined && !/^[\w:/-]{1,2048}$/.test(settings.tokenKmsKeyId)) {
+    problems.push('TOKEN_KMS_KEY_ID is no key id, key ARN or alias of KMS');
+  }
   checkPrefixes(settings, problems);
   if (needsQueue && settings.queueUrl === undefined) problems.push('QUEUE_URL is missing');
   if (settings.queueUrl !== undefined && URL.parse(settings.queueUrl) === null) problems.push('QUEUE_URL is not a URL');

@@ -40,3 +40,19 @@ export function outcomesIn(lines: readonly string[]): OutcomeLine[] {
     return result.success ? [result.output] : [];
   });
 }
+
+const WarningLine = v.object({
+  level: v.literal('WARN'),
+  connection: v.string(),
+  message: v.string(),
+  outcome: v.optional(v.undefined()),
+});
+
+/** The lines that tell a person something although nothing failed, but for those that only say how far behind a connection is. */
+export function warningsIn(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => {
+    if (!line.startsWith('{')) return [];
+    const result = v.safeParse(WarningLine, JSON.parse(line));
+    return result.success && !line.includes('overdueSeconds') ? [result.output.message] : [];
+  });
+}

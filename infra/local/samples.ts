@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { Clock } from '../../functions/runtime/lambda.ts';
+import type { SalesforceCredentials } from './appflow-limits.ts';
 import type { LocalWorld } from './world.ts';
 
 const HOUR = 3_600_000;
@@ -29,12 +30,13 @@ export async function loadSamples({ aws, salesforce }: LocalWorld, clock: Clock)
     hoursOld: number,
     properties: Record<string, unknown>,
     connectionMode: 'Public' | 'Private' = 'Public',
+    credentials: SalesforceCredentials = { oAuth2GrantType: 'JWT_BEARER', jwtToken: expired },
   ) =>
     aws.appflow.putProfile({
       name,
       connectionMode,
       properties,
-      credentials: { oAuth2GrantType: 'JWT_BEARER', jwtToken: expired },
+      credentials,
       createdAt: new Date(clock.now() - 400 * HOUR),
       lastUpdatedAt: new Date(clock.now() - hoursOld * HOUR),
     });
@@ -79,6 +81,25 @@ export async function loadSamples({ aws, salesforce }: LocalWorld, clock: Clock)
 
   profile('sf-unicode', 2, { instanceUrl: 'https://acme.my.salesforce.com' });
   secret('sf-unicode', { ...jwt, username: users[3], privateKey: pkcs8 }, { 'refresh-interval-seconds': '1800' });
+
+  const ranOut: SalesforceCredentials = { oAuth2GrantType: 'AUTHORIZATION_CODE', accessToken: '00D-ran-out-hours-ago' };
+  // Refresh tokens, of an app that rotates them and of one that does not; the seeds are what a person got who authorised the apps.
+  for (const [name, rotation] of [
+    ['sf-rotating', true],
+    ['sf-steady', false],
+  ] as const) {
+    const client = { clientId: `3MVG9.acme-${name}`, clientSecret: `sample-secret-of-${name}` };
+    salesforce.registerApp({ ...client, users, rotation });
+    const { refreshToken } = await salesforce.issueRefreshToken(client.clientId, 'appflow@acme.example');
+    profile(name, 4, { instanceUrl: 'https://acme.my.salesforce.com' }, 'Public', ranOut);
+    secret(name, { grantType: 'AUTHORIZATION_CODE', ...client, refreshToken }, { 'refresh-interval-seconds': '1800' });
+  }
+
+  const client = { clientId: '3MVG9.acme-client', clientSecret: 'sample-secret-of-sf-client' };
+  salesforce.registerApp({ ...client, clientCredentialsUser: 'appflow@acme.example' });
+  const { arn } = aws.secrets.create({ name: 'appflow-client-credentials/sf-client', value: JSON.stringify(client) });
+  profile('sf-client', 4, { instanceUrl: 'https://acme.my.salesforce.com' }, 'Public', ranOut);
+  secret('sf-client', { grantType: 'CLIENT_CREDENTIALS', clientCredentialsArn: arn, handOver: 'ACCESS_TOKEN' });
 
   // Salesforce does not know this user: only its administrator can help.
   profile('sf-broken', 30, { instanceUrl: 'https://acme.my.salesforce.com' });

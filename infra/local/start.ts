@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import * as v from 'valibot';
 import { systemClock } from '../../functions/runtime/lambda.ts';
-import { captureOutput, type OutcomeLine, outcomesIn } from './output.ts';
+import { captureOutput, type OutcomeLine, outcomesIn, warningsIn } from './output.ts';
 import { loadSamples } from './samples.ts';
 import { type Row, table } from './table.ts';
 import { type LocalWorld, startWorld } from './world.ts';
@@ -50,6 +50,7 @@ async function cycle(local: LocalWorld): Promise<void> {
     `\nAfter the tick at ${new Date().toISOString().slice(0, 19)}Z (${outcomes.size} served in ${seconds} s with ${functionCalls} AWS calls beyond the queue's)`,
   );
   say(table(await rows(local, outcomes)));
+  for (const warning of warningsIn(lines)) say(`note: ${warning}`);
   for (const { connection, outcome, code, message, hint } of outcomes.values()) {
     if (outcome === 'failed')
       say(

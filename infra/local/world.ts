@@ -81,6 +81,7 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
     QUEUE_URL: createQueues(aws),
     ...options.settings,
   };
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, env);
   for (const [name, create] of await creators()) handlers.set(name, create(clock));
 
@@ -104,6 +105,10 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
       await serveQueue();
     },
     async close() {
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
       await aws.close();
       await salesforce.close();
     },

@@ -17,6 +17,8 @@ export const PUBLIC_KEY = pair.publicKey.export({ type: 'spki', format: 'pem' })
 export const APP = 'consumer-key';
 /** The app of AUTHORIZATION_CODE connections; whether it rotates refresh tokens is up to each test. */
 export const CODE_APP = 'code-app';
+/** The app of CLIENT_CREDENTIALS connections. */
+export const CLIENT_APP = 'client-app';
 export const CODE_SECRET = 'consumer-secret';
 export const USER = 'integration@example.com';
 
@@ -28,6 +30,8 @@ export interface TestWorld extends LocalWorld {
   addJwt(name: string, secret?: Record<string, unknown>, tags?: Record<string, string>): void;
   /** An AUTHORIZATION_CODE connection with a seed that a person has just authorised, and its profile. Returns the seed. */
   addCode(name: string, secret?: Record<string, unknown>, tags?: Record<string, string>): Promise<string>;
+  /** A CLIENT_CREDENTIALS connection, its profile and the secret that AppFlow reads too; returns that one's ARN. */
+  addClient(name: string, secret?: Record<string, unknown>, client?: unknown): string;
   /** What the token secret of a connection holds. */
   tokens(name: string): Record<string, unknown> | undefined;
   /** A profile alone. */
@@ -66,6 +70,7 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
     users: [USER],
     rotation: options.rotation ?? false,
   });
+  world.salesforce.registerApp({ clientId: CLIENT_APP, clientSecret: CODE_SECRET, clientCredentialsUser: USER });
   world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER] });
   const hoursAgo = (hours: number) => new Date(clock.now() - hours * 3_600_000);
   return Object.assign(hooks, world, {
@@ -109,6 +114,27 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
       });
       this.addProfile(tags['connector-profile-name'] ?? name);
       return refreshToken;
+    },
+    addClient(
+      name: string,
+      secret: Record<string, unknown> = {},
+      client: unknown = { clientId: CLIENT_APP, clientSecret: CODE_SECRET },
+    ) {
+      const { arn } = world.aws.secrets.create({
+        name: `appflow-client-credentials/${name}`,
+        value: typeof client === 'string' ? client : JSON.stringify(client),
+      });
+      world.aws.secrets.create({
+        name: `appflow-token-refresher/${name}`,
+        value: JSON.stringify({
+          grantType: 'CLIENT_CREDENTIALS',
+          loginUrl: world.salesforce.url,
+          clientCredentialsArn: arn,
+          ...secret,
+        }),
+      });
+      this.addProfile(name);
+      return arn;
     },
     tokens(name: string) {
       const value = world.aws.secrets.read(`appflow-token-refresher-tokens/${name}`);
