@@ -57,6 +57,7 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
 
   function profileOf(connectorProfileName: string, described: ConnectorProfile): Profile {
     const { connectorProfileProperties, connectionMode } = described;
+    let handOvers = 0;
     return {
       connectorProfileName,
       isSalesforce: described.connectorType === 'Salesforce',
@@ -74,8 +75,10 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
             connectorProfileCredentials: { Salesforce: revealed(credentials) },
           },
         };
+        // A retry of this call repeats it. Another hand-over of the same run does not: AppFlow would only repeat its answer.
+        handOvers += 1;
         const clientToken = createHash('sha256')
-          .update(JSON.stringify([run.id, request]))
+          .update(JSON.stringify([run.id, handOvers, request]))
           .digest('hex');
         checkLimits(connectorProfileName, { clientToken });
         const send = () =>

@@ -1,5 +1,6 @@
 import { v5 as uuid5 } from 'uuid';
 import * as v from 'valibot';
+import { outOfTime } from './aws-error.ts';
 import type { AuthorizationCodeConnection } from './connection.ts';
 import { RefreshError } from './errors.ts';
 import type { ClientAuth, Escrow, SecretVersion, TokenEndpoint, TokenStore } from './ports.ts';
@@ -12,6 +13,8 @@ const RELEASED = 'REFRESH_RELEASED';
 
 /** Milliseconds that a claim outlives the deadline of its run: the function is dead by then. */
 const CLAIM_MARGIN = 10_000;
+/** Milliseconds that must be left before a token is spent: one request to Salesforce, and then to store what came back. */
+const EXCHANGE_RESERVE = 15_000;
 /** Milliseconds before the deadline at which the store is given up, so that AppFlow can still be handed the access token. */
 const HAND_OVER_RESERVE = 10_000;
 
@@ -52,6 +55,7 @@ export async function claim(
   run: Run,
 ): Promise<Claimed | 'held' | 'again'> {
   const { store, tokenSecret } = ports;
+  if (run.deadline - run.now() < EXCHANGE_RESERVE) throw outOfTime(`the wait of ${connection.name} for its turn`);
   const current = await store.current(tokenSecret, run);
   if (current === undefined) {
     await create(connection, ports, run);
@@ -65,7 +69,9 @@ export async function claim(
   const releasedId = stages.get(RELEASED);
   if (last !== undefined && last !== releasedId) {
     const value = await store.version(tokenSecret, last, run);
-    const parsed = v.safeParse(Claim, value === undefined ? undefined : jsonOrUndefined(value));
+    // A version with a label is never gone: what is not found was put a moment ago.
+    if (value === undefined) return 'held';
+    const parsed = v.safeParse(Claim, jsonOrUndefined(value));
     if (parsed.success && Date.parse(parsed.output.heldUntil) > run.now()) return 'held';
     // Its run is dead. If it died after the store had refused a new token, that token lies in escrow.
     if (await restoreFromEscrow(connection.name, current.versionId, ports, run)) return 'again';
@@ -101,7 +107,7 @@ async function create(
 export class ClaimHeld {
   readonly #claimed: Claimed;
   readonly #ports: RotationPorts;
-  readonly #run: Run;
+  #run: Run;
   #record: TokenRecord | undefined;
   #versionId: string;
   #stages: readonly string[] | undefined;
@@ -129,6 +135,8 @@ export class ClaimHeld {
     if (this.#record === undefined) return;
     const { store, escrow, tokenSecret } = this.#ports;
     const value = box(this.#record);
+    // From here on a token may be lost, so the deadline aborts nothing: only Lambda itself does.
+    this.#run = { ...this.#run, signal: new AbortController().signal };
     let place: string | undefined;
     for (let wait = 200; ; wait = Math.min(wait * 2, 5_000)) {
       const refusal = await this.#tryPut(store, tokenSecret, value);
@@ -226,8 +234,19 @@ async function restoreFromEscrow(
   if (found === undefined) return false;
   const kept = v.safeParse(Kept, jsonOrUndefined(found));
   const follows = kept.success && kept.output.after === currentId;
-  // `exists` would mean that the same id holds other tokens; ids follow from the claim, so it was put by this very run.
-  if (follows) await store.put(tokenSecret, kept.output.versionId, box(kept.output.record), undefined, run);
+  if (follows) {
+    const put = await store.put(tokenSecret, kept.output.versionId, box(kept.output.record), undefined, run);
+    // Nobody puts another value under this id; if somebody did, what lies in escrow must not be thrown away.
+    if (put === 'exists') throw notRestored(connection, tokenSecret);
+  }
   await escrow.remove(connection, run);
   return follows;
+}
+
+function notRestored(connection: string, tokenSecret: string): RefreshError {
+  return new RefreshError(
+    'TOKEN_NOT_PERSISTED',
+    `The refresh token that lies in escrow for ${connection} cannot be stored in ${tokenSecret}: another value holds its version id.`,
+    `Find out who else writes to ${tokenSecret}; then delete that secret and run refresh for ${connection}, or authorise the app again.`,
+  );
 }

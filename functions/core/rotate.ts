@@ -34,14 +34,14 @@ export async function rotate(
 ): Promise<void> {
   const tokenSecret = rules.tokenPrefix + name;
   if (step === 'finishSecret') return finish(tokenSecret, versionId, ports, run);
-  const connection = await authorizationCodeConnection(name, rules, ports, run);
-  const rotation = rotationPorts(connection, () => clientOf(connection, ports.secrets, run), rules, ports);
   if (step === 'createSecret') {
-    await patiently(name, run, () =>
-      withTokens(connection, { kind: 'rotate', versionId }, rotation, run, async () => undefined),
-    );
-    return;
+    // Read anew at each attempt: while this one waits a person may store a new seed.
+    return patiently(name, run, async () => {
+      const { connection, rotation } = await rotationOf(name, rules, ports, run);
+      return withTokens(connection, { kind: 'rotate', versionId }, rotation, run, async () => undefined);
+    });
   }
+  const { connection, rotation } = await rotationOf(name, rules, ports, run);
   if (step === 'testSecret') {
     const { store } = ports;
     const value = await store.version(tokenSecret, versionId, run);
@@ -78,6 +78,12 @@ async function finish(tokenSecret: string, versionId: string, { store }: Refresh
     );
   }
   await store.moveStage(tokenSecret, 'AWSPENDING', versionId, undefined, run);
+}
+
+async function rotationOf(name: string, rules: RefreshRules, ports: RefreshPorts, run: Run) {
+  const connection = await authorizationCodeConnection(name, rules, ports, run);
+  const client = () => clientOf(connection, ports.secrets, run);
+  return { connection, rotation: rotationPorts(connection, client, rules, ports) };
 }
 
 async function authorizationCodeConnection(

@@ -7,6 +7,7 @@ import { Redacted } from './redacted.ts';
 import type { Run } from './run.ts';
 import {
   fingerprintOf,
+  holdsSeed,
   jsonOrUndefined,
   nextRecord,
   type StoredTokens,
@@ -59,7 +60,7 @@ export type Rotation<T> =
 /**
  * Gets live tokens by the protocol above and lets `use` do something with them while the claim is held.
  *
- * @returns `in-progress` where another run holds the claim; `superseded` where the demanded version is not current any more
+ * @returns `in-progress` where another run holds the claim, or a person has just changed the seed; `superseded` where the demanded version is not current any more
  * @throws RefreshError `SALESFORCE_REFUSED` and the other codes of the token endpoint, `TOKEN_NOT_PERSISTED`, `SECRETS_UNAVAILABLE`, …; what `use` throws
  */
 export async function withTokens<T>(
@@ -79,6 +80,7 @@ export async function withTokens<T>(
       const tokens = await obtain(connection, demand, claimed, held, ports, run);
       if (tokens === 'superseded') return { outcome: 'superseded' };
       if (tokens === 'again') continue;
+      if (tokens === 'outdated') return { outcome: 'in-progress' };
       return { outcome: 'done', result: await held.use(tokens, use) };
     } finally {
       await held.release();
@@ -113,7 +115,7 @@ async function obtain(
   held: ClaimHeld,
   ports: RotationPorts,
   run: Run,
-): Promise<Held | 'again' | 'superseded'> {
+): Promise<Held | 'again' | 'superseded' | 'outdated'> {
   const { current, record } = claimed;
   const isReauthorised = record.seedFingerprint !== fingerprintOf(connection.seed);
   if (demand.kind === 'stored' || demand.kind === 'rotate') {
@@ -129,9 +131,16 @@ async function obtain(
     record.obtainedAt !== undefined
   ) {
     const obtainedAt = Date.parse(record.obtainedAt);
-    const isYoung = run.now() - obtainedAt < demand.intervalSeconds * 1000;
+    const age = run.now() - obtainedAt;
+    // A date in the future comes from a clock that was wrong, and says nothing.
+    const isYoung = age >= 0 && age < demand.intervalSeconds * 1000;
     if (isYoung && obtainedAt > demand.profileUpdatedAt.getTime())
       return { ...tokensIn(record, ports.operatorSecret), exchanged: false };
+  }
+  if (isReauthorised) {
+    // The seed was read before the claim. Since then a person may have stored another, and a sibling have used that: then this one is the old one.
+    const now = await ports.store.current(ports.operatorSecret, run);
+    if (now === undefined || !holdsSeed(now.value, connection.seed)) return 'outdated';
   }
   const tokens = await exchange(connection, isReauthorised, record, ports, run).catch(async (error: unknown) => {
     if (!(error instanceof RefreshError) || error.code !== 'SALESFORCE_REFUSED') throw error;

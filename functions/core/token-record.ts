@@ -78,6 +78,23 @@ export function fingerprintOf(seed: Seed): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
+const SeedHolder = v.union([
+  v.object({ refreshToken: v.string() }),
+  v.object({ oAuthRequest: v.object({ authCode: v.string(), redirectUri: v.string() }) }),
+]);
+
+/** Whether the value of an operator's secret holds that seed. */
+export function holdsSeed(value: Redacted, seed: Seed): boolean {
+  const result = v.safeParse(SeedHolder, jsonOrUndefined(value));
+  if (!result.success) return false;
+  const { output } = result;
+  const held: Seed =
+    'refreshToken' in output
+      ? { refreshToken: new Redacted(output.refreshToken) }
+      : { authCode: new Redacted(output.oAuthRequest.authCode), redirectUri: output.oAuthRequest.redirectUri };
+  return fingerprintOf(held) === fingerprintOf(seed);
+}
+
 /** What a complete record gives to whoever may use it. */
 export interface StoredTokens {
   readonly accessToken: Redacted;

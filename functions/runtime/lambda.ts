@@ -88,7 +88,7 @@ function runOf(context: Context, clock: Clock, log: Logger): Run {
 function logged(error: unknown, log: Logger): Error {
   if (error instanceof RefreshError) {
     const { code, retryable, hint } = error;
-    log.error(`${code}: ${error.message} ${hint}`, { code, retryable, hint, causes: errorNames(error) });
+    log.error(`${code}: ${error.message} → ${hint}`, { code, retryable, hint, causes: errorNames(error) });
     return error;
   }
   const bug = new Error('A bug of appflow-token-refresher: see the log of this request for the place.');

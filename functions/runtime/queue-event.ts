@@ -54,7 +54,7 @@ export async function serveMessages(event: QueueEvent, world: World): Promise<(r
         `The message ${messageId} is not one that dispatch sends.`,
         'Look at it in the dead-letter queue, where it goes after its last try, and delete it there.',
       );
-      world.log.error(`${error.code}: ${error.message} ${error.hint}`, {
+      world.log.error(`${error.code}: ${error.message} → ${error.hint}`, {
         code: error.code,
         hint: error.hint,
         messageId,

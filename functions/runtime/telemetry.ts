@@ -18,7 +18,7 @@ export function record(served: readonly Served[], { log, metrics }: Pick<World, 
     }
     const { error: _shown, ...rest } = report;
     const { code, retryable, hint } = error;
-    const line = `${connection}: ${code}: ${error.message} ${hint}`;
+    const line = `${connection}: ${code}: ${error.message} → ${hint}`;
     log[retryable ? 'warn' : 'error'](line, { ...rest, code, retryable, hint, causes: errorNames(error) });
     const byCode = metrics.singleMetric();
     byCode.addDimension('code', code);
@@ -39,7 +39,7 @@ export async function recordTick(
 ): Promise<void> {
   for (const { connection, error } of faulty) {
     const { code, hint } = error;
-    log.error(`${connection}: ${code}: ${error.message} ${hint}`, { connection, code, hint });
+    log.error(`${connection}: ${code}: ${error.message} → ${hint}`, { connection, code, hint });
   }
   for (const { connection, seconds } of overdue) {
     log.warn(`${connection}: overdue by ${seconds} s`, { connection, overdueSeconds: seconds });
@@ -60,6 +60,6 @@ export async function recordTick(
     // What is due is in the queue already: a tick must not fail, and be repeated, because a gauge cannot be read.
     if (!(error instanceof RefreshError)) throw error;
     const { code, hint } = error;
-    log.error(`Tokens in escrow could not be counted: ${code}: ${error.message} ${hint}`, { code, hint });
+    log.error(`Tokens in escrow could not be counted: ${code}: ${error.message} → ${hint}`, { code, hint });
   }
 }

@@ -54,7 +54,7 @@ async function cycle(local: LocalWorld): Promise<void> {
   for (const { connection, outcome, code, message, hint } of outcomes.values()) {
     if (outcome === 'failed')
       say(
-        `${connection}: ${code}\n  ${message.replace(`${connection}: ${code}: `, '').replace(` ${hint}`, '')}\n  → ${hint}`,
+        `${connection}: ${code}\n  ${message.replace(`${connection}: ${code}: `, '').replace(` → ${hint}`, '')}\n  → ${hint}`,
       );
   }
 }

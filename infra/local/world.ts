@@ -40,6 +40,8 @@ export interface LocalWorldOptions {
   readonly intercept?: Intercept;
   readonly port?: number;
   readonly salesforcePort?: number;
+  /** Runs a function in a process of its own; `undefined` leaves it to the handler here. */
+  readonly elsewhere?: (name: string, event: unknown) => Promise<unknown> | undefined;
   /** Settings of the functions. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -59,6 +61,8 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
   const handlers = new Map<string, Handler>();
 
   const invoke = async (name: string, event: unknown): Promise<unknown> => {
+    const elsewhere = options.elsewhere?.(name, event);
+    if (elsewhere !== undefined) return elsewhere;
     const handler = handlers.get(name);
     if (handler === undefined) throw new Error(`There is no local function ${name}.`);
     const context = contextOf(name);
