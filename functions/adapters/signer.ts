@@ -1,4 +1,12 @@
-import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign,
+  verify,
+  X509Certificate,
+} from 'node:crypto';
 import type { KMSClient } from '@aws-sdk/client-kms';
 import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
 import { RefreshError } from '../core/errors.ts';
@@ -22,7 +30,7 @@ export function signerAdapter(kms: () => Promise<KMSClient>): Signer {
     sign(key, claims, run) {
       return 'pem' in key ? signWithPem(key.pem, claims) : signWithKms(key.kmsKeyId, claims, kms, run);
     },
-    certificateEnd: (pem) => new Date(new X509Certificate(pem).validTo),
+    certificateEnd: (pem) => new Date(new X509Certificate(pemText(pem)).validTo),
   };
 }
 
@@ -95,7 +103,8 @@ export function privateKeyProblem(pem: Redacted): string | undefined {
   if (kind.includes('PUBLIC KEY')) return 'is a public key; the private one is needed';
   if (kind === 'ENCRYPTED PRIVATE KEY' || text.includes('Proc-Type: 4,ENCRYPTED'))
     return 'is encrypted with a passphrase; store it without one';
-  if (kind === 'EC PRIVATE KEY') return 'is an elliptic curve key; Salesforce takes RSA alone';
+  if (kind === 'EC PRIVATE KEY' || kind === 'EC PARAMETERS')
+    return 'is an elliptic curve key; Salesforce takes RSA alone';
   if (kind !== 'RSA PRIVATE KEY' && kind !== 'PRIVATE KEY') return 'is a PEM of another kind than a private key';
   let key: KeyObject;
   try {
@@ -107,14 +116,24 @@ export function privateKeyProblem(pem: Redacted): string | undefined {
   if (key.asymmetricKeyType !== 'rsa') return `is a key of type ${key.asymmetricKeyType}; Salesforce takes RSA alone`;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
   if (bits < FEWEST_BITS) return `has ${bits} bits; at least ${FEWEST_BITS} are needed`;
-  return undefined;
+  return canSign(key) ? undefined : 'is damaged: what it signs does not verify';
+}
+
+/** A key can decode and yet be inconsistent, after a slip of the hand in its base64: then signing throws, or nobody accepts the signature. */
+function canSign(key: KeyObject): boolean {
+  const trial = Buffer.from('trial');
+  try {
+    return verify('sha256', trial, createPublicKey(key), sign('sha256', trial, key));
+  } catch {
+    return false;
+  }
 }
 
 /** What is wrong with the certificate, as the end of a sentence. */
 export function certificateProblem(pem: string, privateKeys: readonly Redacted[]): string | undefined {
   let certificate: X509Certificate;
   try {
-    certificate = new X509Certificate(pem);
+    certificate = new X509Certificate(pemText(pem));
   } catch {
     return 'is no X.509 certificate in PEM';
   }
@@ -134,9 +153,18 @@ function privateKey(pem: Redacted): KeyObject {
   return key;
 }
 
-/** PEM as it is, or out of base64; `\n` spelled out, as shells and Terraform leave it, becomes a line break. */
+/**
+ * PEM as it is, or out of base64. What shells, Terraform and environment variables do to line breaks is undone: `\\n` spelled out, or blanks in
+ * their place.
+ */
 function pemText(given: string): string {
-  const text = given.trim().replaceAll('\\n', '\n');
-  if (text.startsWith('-----BEGIN') || !/^[A-Za-z0-9+/=\s]+$/.test(text)) return text;
-  return Buffer.from(text, 'base64').toString('utf8').trim();
+  const spelledOut = (text: string) => text.trim().replaceAll('\\r', '').replaceAll('\\n', '\n');
+  let text = spelledOut(given);
+  if (!text.startsWith('-----BEGIN') && /^[A-Za-z0-9+/=\s]+$/.test(text)) {
+    text = spelledOut(Buffer.from(text, 'base64').toString('utf8'));
+  }
+  const oneLine = /^(-----BEGIN [A-Z0-9 ]+-----)([A-Za-z0-9+/= ]+)(-----END [A-Z0-9 ]+-----)$/.exec(text);
+  if (oneLine === null) return text;
+  const [, begin, body = '', end] = oneLine;
+  return [begin, ...(body.replaceAll(' ', '').match(/.{1,64}/g) ?? []), end].join('\n');
 }

@@ -4,6 +4,7 @@ import type { Run } from './run.ts';
 /** Error names that AWS services use for throttling; most are modelled by no operation, so they must be known by name. */
 const THROTTLING = new Set([
   'BandwidthLimitExceeded',
+  'KmsThrottled',
   'PriorRequestNotComplete',
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
@@ -46,11 +47,28 @@ export function awsErrorKind(error: unknown): AwsErrorKind {
   return isNetworkError(error) ? 'transient' : 'other';
 }
 
-/** `CODE` and `ENAMES` of Node's sockets, and the names the SDK and `fetch` give to time-outs and cut connections. */
+/** What Node's sockets, resolver and HTTP client call trouble on the way. */
+const NETWORK_CODES = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'EPROTO',
+  'ETIMEDOUT',
+]);
+
 function isNetworkError(error: Error): boolean {
   for (let e: unknown = error; e instanceof Error; e = e.cause) {
     if (e.name === 'TimeoutError' || e.name === 'AbortError') return true;
-    if ('code' in e && typeof e.code === 'string' && /^(E[A-Z]{4,}|UND_ERR_[A-Z_]+)$/.test(e.code)) return true;
+    if ('code' in e && typeof e.code === 'string' && (NETWORK_CODES.has(e.code) || e.code.startsWith('UND_ERR_')))
+      return true;
   }
   return false;
 }
@@ -84,7 +102,7 @@ export function translateAwsError(error: unknown, call: AwsCall, run: Run): unkn
     return call.meanings[error.name]?.(error);
   const kind = awsErrorKind(error);
   if (kind === 'denied') {
-    const { action, resource } = denial(error) ?? call;
+    const { action, resource } = denial(error, call);
     return new RefreshError(
       'ACCESS_DENIED',
       `${action} on ${resource} is denied.`,
@@ -126,12 +144,12 @@ export function outOfTime(during: string, cause?: unknown): RefreshError {
 }
 
 /** `… is not authorized to perform: ACTION on resource: RESOURCE …`, the one text of AWS's that is parsed: it may name another action than ours, such as `kms:Decrypt`. */
-function denial(error: unknown): { action: string; resource: string } | undefined {
-  if (!(error instanceof Error)) return undefined;
+function denial(error: unknown, call: AwsCall): { action: string; resource: string } {
+  const message = error instanceof Error ? error.message : '';
   const match =
     /not authorized to perform:? ([a-z0-9-]{2,40}:[A-Za-z]{3,60})(?: on (?:the )?resource:? (arn:[\w:/.*+=@!-]{5,600}))?/.exec(
-      error.message,
+      message,
     );
-  if (match?.[1] === undefined) return undefined;
-  return { action: match[1], resource: match[2] ?? '*' };
+  if (match?.[1] === undefined) return call;
+  return { action: match[1], resource: match[2] ?? (match[1] === call.action ? call.resource : '*') };
 }

@@ -3,7 +3,8 @@
  * in which a leading `*` stands for one or more labels, or `http://127.0.0.1:*` or `http://localhost:*` for a local stand-in.
  */
 export function loginHostProblem(entry: string): string | undefined {
-  if (LOOPBACK.test(entry) || HOST.test(entry)) return undefined;
+  const port = LOOPBACK.exec(entry)?.[2];
+  if (port === '*' || Number(port) <= 65_535 || HOST.test(entry)) return undefined;
   return 'an entry is a host such as login.salesforce.com or *.my.salesforce.com, or http://127.0.0.1:* for a local stand-in';
 }
 
@@ -19,9 +20,18 @@ export function isLoginHost(origin: string, entries: readonly string[]): boolean
     const loopback = LOOPBACK.exec(entry);
     if (loopback !== null) {
       const [, host, port] = loopback;
-      return url.protocol === 'http:' && url.hostname === host && (port === '*' || port === url.port);
+      return url.protocol === 'http:' && url.hostname === host && (port === '*' || port === (url.port || '80'));
     }
     if (url.protocol !== 'https:' || url.port !== '') return false;
-    return entry.startsWith('*.') ? url.hostname.endsWith(entry.slice(1)) : url.hostname === entry;
+    return entry.startsWith('*.') ? isBelow(url.hostname, entry.slice(1)) : url.hostname === entry;
   });
+}
+
+/** Whether one or more whole labels stand before the suffix, which begins with a dot. */
+function isBelow(hostname: string, suffix: string): boolean {
+  if (!hostname.endsWith(suffix)) return false;
+  return hostname
+    .slice(0, -suffix.length)
+    .split('.')
+    .every((label) => label !== '');
 }

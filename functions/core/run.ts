@@ -41,6 +41,7 @@ export async function withRetries<T>(
         n + 1 < attempts && isWorthRetrying(error) && run.now() + wait < run.deadline && !run.signal.aborted;
       if (!again) throw error;
       await run.sleep(wait);
+      if (run.signal.aborted) throw error;
     }
   }
 }

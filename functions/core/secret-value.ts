@@ -96,14 +96,21 @@ const KEYS: { readonly [K in Key]: Rule<Fields[K]> } = {
 /** All that is wrong with a secret, gathered into one error. */
 export class Problems {
   readonly #found: { code: ErrorCode; text: string }[] = [];
+  readonly #keys = new Set<Key>();
 
   add(text: string, code: ErrorCode = 'SECRET_MALFORMED'): void {
     this.#found.push({ code, text });
   }
 
-  /** Whether something is already said of a key, so that it is not called missing as well. */
+  /** The value of a key is wrong. */
+  addFor(key: Key, text: string): void {
+    this.#keys.add(key);
+    this.add(text);
+  }
+
+  /** Whether the value of a key is already called wrong, so that it is not called missing as well. */
   mention(key: Key): boolean {
-    return this.#found.some(({ text }) => text.startsWith(`${key} `) || text.startsWith(`${key}.`));
+    return this.#keys.has(key);
   }
 
   get none(): boolean {
@@ -160,7 +167,7 @@ function knownValues(object: Record<string, unknown>, problems: Problems): Value
     if (!isKey(key)) {
       // A key's name is shown only where it looks like one: a value pasted in the wrong place is a secret.
       problems.add(
-        /^[\w.-]{1,32}$/.test(key)
+        /^[A-Za-z_][\w.-]{0,23}$/.test(key)
           ? `${key} is not a key that a connection has`
           : 'there is an unknown key whose name is not shown',
       );
@@ -179,7 +186,7 @@ function knownValues(object: Record<string, unknown>, problems: Problems): Value
 
 function parseInto<K extends Key>(values: Values, key: K, value: unknown, problems: Problems): void {
   const schema: v.GenericSchema<unknown, Fields[K]> = KEYS[key].schema;
-  const result = v.safeParse(schema, value);
+  const result = v.safeParse(schema, value, { abortPipeEarly: true });
   if (result.success) {
     values[key] = result.output;
     return;
@@ -188,9 +195,13 @@ function parseInto<K extends Key>(values: Values, key: K, value: unknown, proble
     // Only our own messages: valibot's own quote what it received.
     const inner =
       issue.path?.map(({ key }) => String(key)).filter((part) => part === 'authCode' || part === 'redirectUri') ?? [];
-    const own = issue.type === 'strict_object' ? 'must be an object of authCode and redirectUri alone' : issue.message;
-    problems.add(`${[key, ...inner].join('.')} ${own}`);
+    problems.addFor(key, `${[key, ...inner].join('.')} ${saying(issue)}`);
   }
+}
+
+function saying(issue: v.BaseIssue<unknown>): string {
+  if (issue.type !== 'strict_object') return issue.message;
+  return issue.received === 'undefined' ? 'is missing' : 'must be an object of authCode and redirectUri alone';
 }
 
 function isKey(key: string): key is Key {

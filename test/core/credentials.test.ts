@@ -1,0 +1,215 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { APPFLOW_LIMITS, checkLimits, type LimitedField, violation } from '../../functions/core/credentials.ts';
+import { Redacted } from '../../functions/core/redacted.ts';
+import { everythingSaidBy, marker, thrownBy } from './support.ts';
+
+/**
+ * AppFlow's published limits a second time, written from its API reference and not from the product: lengths in characters, and
+ * what the pattern asks for, said in another way where that is short. `fill` makes a value of a length that the pattern takes.
+ */
+interface Published {
+  readonly least: number;
+  readonly most: number;
+  readonly matches: (value: string) => boolean;
+  readonly fill: (length: number, filler: string) => string;
+}
+
+/** `\S+` without anchors: somewhere is a character that is no white space. */
+const hasNonSpace = (value: string) => value.trim() !== '';
+const token = (most: number): Published => ({
+  least: 0,
+  most,
+  matches: hasNonSpace,
+  fill: (length, filler) => filler.repeat(length),
+});
+const startsAs = (start: string) => (length: number, filler: string) =>
+  `${start}${filler.repeat(Math.max(0, length - start.length))}`.slice(0, length < start.length ? length : undefined);
+
+const PUBLISHED: Readonly<Record<string, Published>> = {
+  accessToken: token(4096),
+  refreshToken: token(4096),
+  'oAuthRequest.authCode': token(4096),
+  'oAuthRequest.redirectUri': token(512),
+  instanceUrl: token(256),
+  clientCredentialsArn: {
+    least: 20,
+    most: 2048,
+    matches: (value) => /arn:aws:secretsmanager:.*:[0-9]+:.*/.test(value),
+    fill: startsAs('arn:aws:secretsmanager:eu-west-1:123456789012:secret:'),
+  },
+  jwtToken: {
+    least: 0,
+    most: 8000,
+    matches: (value) => /^([a-zA-Z0-9_=]+)\.([a-zA-Z0-9_=]+)\.([a-zA-Z0-9_\-+/=]*)/.test(value),
+    fill: startsAs('eyJh.eyJp.'),
+  },
+  connectorProfileName: {
+    least: 0,
+    most: 256,
+    matches: (value) => /[A-Za-z0-9_/!@#+=.-]/.test(value),
+    fill: (length, filler) => filler.repeat(length),
+  },
+  clientToken: {
+    least: 1,
+    most: 256,
+    matches: (value) => [...value].some((c) => c >= ' ' && c <= '~'),
+    fill: (length, filler) => filler.repeat(length),
+  },
+};
+
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  oAuth2GrantType: ['CLIENT_CREDENTIALS', 'AUTHORIZATION_CODE', 'JWT_BEARER'],
+  connectionMode: ['Public', 'Private'],
+};
+
+/** Unicode code points; a lone surrogate is one. */
+function lengthOf(value: string): number {
+  let length = 0;
+  for (const _ of value) length++;
+  return length;
+}
+
+function accepts({ least, most, matches }: Published, value: string): boolean {
+  const length = lengthOf(value);
+  return length >= least && length <= most && matches(value);
+}
+
+function isLimited(field: string): field is LimitedField {
+  return Object.hasOwn(APPFLOW_LIMITS, field);
+}
+
+function problemOf(field: string, value: string): string | undefined {
+  if (!isLimited(field)) throw new Error(`${field} has no limit in the product`);
+  return violation(field, value);
+}
+
+const characters = fc.constantFrom(...'aZ09_=.-+/~>:!# \t\n\u00a0\u2028é😀𝒳', '\ud83d', '\ude00');
+const filler = fc.constantFrom('a', '-', '=', 'é', '😀', '𝒳', '\ud800', ' ', '\n');
+
+/** Values at and around both limits of a field, made of any characters, a few of them changed. */
+function valuesFor({ least, most, fill }: Published): fc.Arbitrary<string> {
+  const lengths = fc.constantFrom(
+    ...[0, 1, 2, least - 1, least, least + 1, most - 1, most, most + 1].filter((n) => n >= 0),
+  );
+  const change = fc.record({ at: fc.nat({ max: most }), to: characters });
+  const around = fc.tuple(lengths, filler, fc.array(change, { maxLength: 3 })).map(([length, one, changes]) => {
+    const points = [...fill(length, one)];
+    for (const { at, to } of changes) if (at < points.length) points[at] = to;
+    return points.join('');
+  });
+  const near = fc.array(fc.oneof(characters, fc.constantFrom('arn:aws:secretsmanager:', ':1:', 'aws-cn', 'e30.e30.')), {
+    maxLength: 30,
+  });
+  return fc.oneof(
+    around,
+    near.map((parts) => parts.join('')),
+    fc.string({ unit: 'binary' }),
+  );
+}
+
+describe('the check against the limits of AppFlow', () => {
+  it('knows every field that the API reference limits, and no other', () => {
+    const published = [...Object.keys(PUBLISHED), ...Object.keys(CHOICES)];
+    expect(Object.keys(APPFLOW_LIMITS).sort()).toEqual(published.sort());
+  });
+
+  it.each(Object.entries(PUBLISHED))('accepts for %s exactly what the published table accepts', (field, published) => {
+    fc.assert(
+      fc.property(valuesFor(published), (value) => {
+        expect(problemOf(field, value) === undefined).toBe(accepts(published, value));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it.each(Object.entries(PUBLISHED))(
+    'counts characters of %s as code points, up to the very limit',
+    (field, published) => {
+      const { least, most, fill } = published;
+      for (const one of ['a', '😀']) {
+        // `connectorProfileName` and `clientToken` want an ASCII character somewhere.
+        const value = (length: number) => (length === 0 ? '' : ['a', ...[...fill(length, one)].slice(1)].join(''));
+        const start =
+          field === 'jwtToken' || field === 'clientCredentialsArn' ? (length: number) => fill(length, one) : value;
+        expect([most - 1, most, most + 1].map((length) => lengthOf(start(length)))).toEqual([most - 1, most, most + 1]);
+        expect(problemOf(field, start(most - 1))).toBeUndefined();
+        expect(problemOf(field, start(most))).toBeUndefined();
+        expect(problemOf(field, start(most + 1))).toBe(
+          `${field} has ${most + 1} characters, AppFlow takes at most ${most}`,
+        );
+      }
+      if (least > 0) expect(problemOf(field, fill(least - 1, 'a'))).toContain(`no fewer than ${least}`);
+    },
+  );
+
+  it.each(Object.entries(CHOICES))('accepts for %s the published words alone', (field, words) => {
+    for (const word of words) {
+      expect(problemOf(field, word)).toBeUndefined();
+      for (const wrong of [word.toLowerCase(), `${word} `, word.slice(1), ''])
+        expect(problemOf(field, wrong)).toContain(field);
+    }
+  });
+
+  it('refuses a "-" in the first two segments of a JWT and takes it in the third', () => {
+    expect(problemOf('jwtToken', 'a.b.-_-')).toBeUndefined();
+    expect(problemOf('jwtToken', 'a-.b.c')).toContain('pattern');
+    expect(problemOf('jwtToken', 'a.-b.c')).toContain('pattern');
+  });
+
+  it.each(['aws-us-gov', 'aws-cn'])(
+    'says of an ARN in %s that the partition is what AppFlow has no place for',
+    (partition) => {
+      const arn = `arn:${partition}:secretsmanager:us-gov-west-1:123456789012:secret:x-abcdef`;
+      expect(problemOf('clientCredentialsArn', arn)).toContain('partition');
+    },
+  );
+
+  it('never repeats the value', () => {
+    const fields = fc.constantFrom(...Object.keys(PUBLISHED), ...Object.keys(CHOICES));
+    fc.assert(
+      fc.property(
+        fields,
+        marker,
+        fc.constantFrom('', ' ', '-', 'arn:aws-cn:'),
+        fc.constantFrom(0, 9_000),
+        (field, secret, start, more) => {
+          const value = `${start}${secret}${'\n'.repeat(more)}`;
+          expect(problemOf(field, value) ?? '').not.toContain(secret);
+        },
+      ),
+    );
+  });
+});
+
+describe('checkLimits', () => {
+  it('throws nothing where every field is within its limits or absent', () => {
+    const fields = {
+      accessToken: new Redacted('a'),
+      refreshToken: undefined,
+      connectorProfileName: 'sf',
+      connectionMode: 'Public',
+    };
+    expect(() => checkLimits('sf-prod', fields)).not.toThrow();
+  });
+
+  it('names all fields that are wrong in one error, with their limits, the connection and no value', () => {
+    fc.assert(
+      fc.property(marker, (secret) => {
+        const error = thrownBy(() =>
+          checkLimits('sf-prod', {
+            accessToken: new Redacted(secret.repeat(400)),
+            jwtToken: new Redacted(`${secret}-.${secret}.c`),
+            oAuth2GrantType: secret,
+            connectorProfileName: 'sf',
+            instanceUrl: ` ${secret.repeat(30)}`,
+          }),
+        );
+        expect(error).toMatchObject({ code: 'CONSTRAINT_VIOLATED', retryable: false });
+        expect(error.message).toMatch(/^accessToken .*4096; jwtToken .*; oAuth2GrantType .*; instanceUrl .*256\.$/);
+        expect(error.hint).toContain('sf-prod');
+        expect(everythingSaidBy(error)).not.toContain(secret);
+      }),
+    );
+  });
+});

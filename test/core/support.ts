@@ -1,0 +1,71 @@
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { RefreshError } from '../../functions/core/errors.ts';
+import type { Run } from '../../functions/core/run.ts';
+
+/** The RefreshError that an action throws; anything else it throws, and throwing nothing, fails the test. */
+export function thrownBy(action: () => unknown): RefreshError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof RefreshError) return error;
+    throw error;
+  }
+  throw new Error('Nothing was thrown.');
+}
+
+/** All that an error can show, however it is printed. */
+export function everythingSaidBy(error: RefreshError): string {
+  const { message, hint, name, stack } = error;
+  const printed = inspect(error, { depth: 10, showHidden: true });
+  return [message, hint, name, stack, String(error), String(error.cause), JSON.stringify(error), printed].join('\n');
+}
+
+/** A string that occurs in no text of ours: what stands for a secret where a test looks for it. */
+export const marker: fc.Arbitrary<string> = fc
+  .string({
+    unit: fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'),
+    minLength: 10,
+    maxLength: 24,
+  })
+  .map((text) => `zQ7${text}`);
+
+/** Strings of any UTF-16 code units, lone surrogates included, rich in those that trouble JSON and base64url. */
+export const anyText: fc.Arbitrary<string> = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom(...'>~?\u007f-_+/="\\\u0000\n\u001f\u2028\ud800\udfff\u00be\u00fe\u00ff\u0100'),
+    fc.integer({ min: 0x20, max: 0x7e }).map((unit) => String.fromCharCode(unit)),
+    fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
+    fc.integer({ min: 0x1_0000, max: 0x10_ffff }).map((point) => String.fromCodePoint(point)),
+  ),
+  maxLength: 60,
+});
+
+export interface FakeRun extends Run {
+  /** Milliseconds, one a sleep. */
+  readonly waits: number[];
+  readonly warnings: { connection: string; message: string }[];
+}
+
+/** A run whose clock moves only when it sleeps, and which sleeps in no time. */
+export function fakeRun(
+  options: { now?: number; deadline?: number; random?: () => number; signal?: AbortSignal } = {},
+): FakeRun {
+  let now = options.now ?? Date.parse('2026-11-24T09:00:00.000Z');
+  const waits: number[] = [];
+  const warnings: { connection: string; message: string }[] = [];
+  return {
+    id: 'run-1',
+    now: () => now,
+    sleep: async (milliseconds) => {
+      waits.push(milliseconds);
+      now += milliseconds;
+    },
+    random: options.random ?? (() => 0.5),
+    deadline: options.deadline ?? now + 45_000,
+    signal: options.signal ?? new AbortController().signal,
+    warn: (connection, message) => warnings.push({ connection, message }),
+    waits,
+    warnings,
+  };
+}
