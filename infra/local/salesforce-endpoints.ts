@@ -113,6 +113,15 @@ export async function authorize(oauth: SalesforceOAuth, incoming: Incoming): Pro
   return back({ code: authorizationCodes.outward(code) });
 }
 
+/** Stands for the page of Setup on which an administrator uploads an app's certificate, for people who try the command line. */
+export function uploadCertificate({ org }: SalesforceOAuth, incoming: Incoming): Reply {
+  mustPost(incoming);
+  const certificate = required(incoming.form, 'certificate');
+  const app = knownApp(incoming, org);
+  org.apps.set(app.clientId, { ...app, certificates: [certificate] });
+  return { status: 200, body: `Certificate of ${app.clientId} uploaded.` };
+}
+
 function anyToken(org: SalesforceOrg, sent: string): StoredRecord | undefined {
   return (
     org.store.record('AccessToken', accessTokens.inward(sent)) ??

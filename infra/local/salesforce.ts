@@ -1,4 +1,4 @@
-import { authorize, bearer, introspect, revokeToken, userinfo } from './salesforce-endpoints.ts';
+import { authorize, bearer, introspect, revokeToken, uploadCertificate, userinfo } from './salesforce-endpoints.ts';
 import type { Incoming, Route } from './salesforce-http.ts';
 import { serve } from './salesforce-http.ts';
 import { clientMetadata, SalesforceOAuth } from './salesforce-oauth.ts';
@@ -128,6 +128,8 @@ function route(oauth: SalesforceOAuth, incoming: Incoming): Route | undefined {
     }
     case '/services/oauth2/authorize':
       return { operation: 'authorize', input, apply: () => authorize(oauth, incoming) };
+    case '/setup/certificate':
+      return { operation: 'setup:certificate', input, apply: async () => uploadCertificate(oauth, incoming) };
     default:
       return undefined;
   }

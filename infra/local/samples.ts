@@ -101,6 +101,10 @@ export async function loadSamples({ aws, salesforce }: LocalWorld, clock: Clock)
   profile('sf-client', 4, { instanceUrl: 'https://acme.my.salesforce.com' }, 'Public', ranOut);
   secret('sf-client', { grantType: 'CLIENT_CREDENTIALS', clientCredentialsArn: arn, handOver: 'ACCESS_TOKEN' });
 
+  // For `add`: an app without a certificate, and a profile that nobody refreshes yet.
+  salesforce.registerApp({ clientId: '3MVG9.acme-new', users });
+  profile('sf-new', 50, { instanceUrl: 'https://acme.my.salesforce.com' });
+
   // Salesforce does not know this user: only its administrator can help.
   profile('sf-broken', 30, { instanceUrl: 'https://acme.my.salesforce.com' });
   secret('sf-broken', {

@@ -10,7 +10,10 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 say('# AppFlow, Secrets Manager, Parameter Store, KMS, the queue, Lambda and Salesforce, on loopback until Ctrl-C.');
 say('# Paste this into another terminal: aws, any SDK and the functions then talk to them.');
 for (const [name, value] of Object.entries(world.env)) say(`export ${name}='${value}'`);
-say(`# Salesforce: ${world.salesforce.url}`);
+say(`export SALESFORCE='${world.salesforce.url}'`);
+say(
+  '# Salesforce, for a browser and for --login-url. POST client_id and certificate to $SALESFORCE/setup/certificate to upload one.',
+);
 
 // The loop that stands for Lambda's event source mapping: what dispatch sends is served.
 const polling = setInterval(() => {

@@ -1,0 +1,80 @@
+import * as v from 'valibot';
+import { clientOf } from '../../functions/core/authorization-code.ts';
+import { type AuthorizationCodeConnection, parseConnection } from '../../functions/core/connection.ts';
+import { RefreshError } from '../../functions/core/errors.ts';
+import { Redacted } from '../../functions/core/redacted.ts';
+import { isConnectionName } from '../../functions/core/targets.ts';
+import { operatorSecrets } from './operator-secrets.ts';
+import { EXIT, type ExitCode, paint, say, sayJson } from './output.ts';
+import { inputError, type Session } from './session.ts';
+import { type LoggedIn, logIn } from './web-login.ts';
+
+export interface LoginArguments {
+  readonly redirectUri: string;
+  readonly timeoutSeconds: number;
+  readonly user: string | undefined;
+  readonly opensBrowser: boolean;
+}
+
+/** `authorize`: what the person on call does after SALESFORCE_REFUSED. Stores a new seed, and leaves all other keys of the secret as they are. */
+export async function authorizeCommand(session: Session, name: string, login: LoginArguments): Promise<ExitCode> {
+  if (!isConnectionName(name)) throw inputError('No connection can have such a name.', 'status lists them.');
+  const secretName = session.rules.secretPrefix + name;
+  const { value } = await session.ports.secrets.value(secretName, session.run());
+  // The rest must be right before anybody is sent to a browser.
+  const { connection } = withSeed(session, name, value, PLACEHOLDER);
+  const { refreshToken, user } = await logInFor(session, connection, login);
+  // Read again: the log-in took minutes, and somebody may have changed the secret meanwhile.
+  const now = await session.ports.secrets.value(secretName, session.run());
+  await operatorSecrets().replace(secretName, withSeed(session, name, now.value, refreshToken).value, session.run());
+  if (session.json) sayJson({ ok: true, connection: name, secret: secretName, user: user ?? null });
+  else {
+    const by = user === undefined ? '' : ` of ${user}`;
+    say(`${paint('green', '✓')} The new refresh token${by} is stored in ${secretName}.`);
+    say(`  The next tick uses it. To see it work now: npx appflow-token-refresher refresh ${name}`);
+  }
+  return EXIT.well;
+}
+
+/** Lets a person log in for a connection, with its client's secret, wherever that lies. */
+export async function logInFor(
+  session: Session,
+  connection: AuthorizationCodeConnection,
+  login: LoginArguments,
+): Promise<LoggedIn> {
+  const client = await clientOf(connection, session.ports.secrets, session.run());
+  const { name, loginUrl } = connection;
+  return logIn({ connection: name, secretName: session.rules.secretPrefix + name, loginUrl, client, ...login });
+}
+
+/** Stands where a seed will be, so that the parser can judge the rest. It is never stored. */
+export const PLACEHOLDER = new Redacted('none-yet');
+
+/**
+ * A secret's value with another seed, checked by the functions' own parser.
+ *
+ * @throws RefreshError `SECRET_MALFORMED` and the parser's other codes; `INPUT_INVALID` for another grant
+ */
+function withSeed(session: Session, name: string, old: Redacted, seed: Redacted) {
+  const record = v.safeParse(v.record(v.string(), v.unknown()), jsonOf(old));
+  if (record.success && record.output['grantType'] !== 'AUTHORIZATION_CODE') {
+    throw inputError(
+      `${name} is no AUTHORIZATION_CODE connection: it has no refresh token.`,
+      `If its refreshes fail, check ${name} says why.`,
+    );
+  }
+  const { oAuthRequest: _spent, ...rest } = record.success ? record.output : {};
+  // What is no JSON object is the parser's to explain.
+  const value = record.success ? new Redacted(JSON.stringify({ ...rest, refreshToken: seed.reveal() }, null, 2)) : old;
+  const connection = parseConnection(name, value, session.rules);
+  if (connection.grantType !== 'AUTHORIZATION_CODE') throw new RefreshError('SECRET_MALFORMED', 'Another grant.', '');
+  return { connection, value };
+}
+
+function jsonOf(value: Redacted): unknown {
+  try {
+    return JSON.parse(value.reveal());
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+/** What `--help` says below the options: what the shapes and exit codes are is public. */
+export const HELP = {
+  program: `
+It lives by your own AWS credentials and by the functions' settings, in the same environment variables and with the same defaults: AWS_REGION,
+AWS_PROFILE, SECRET_PREFIX, TOKEN_PREFIX, REFRESH_INTERVAL_SECONDS, TICK_SECONDS, LOGIN_HOSTS, … Where you deployed others, set them here too.
+Against the local services: npm run stack, and paste the exports that it prints.
+
+Results go to stdout, all else to stderr. NO_COLOR turns colours off. No secret is taken as an argument, and none is ever printed.
+
+Exit codes:
+  0    all is well
+  1    a connection failed, or is unhealthy
+  2    the arguments, the input or the environment variables are wrong
+  3    AWS could not be asked, so nothing is known
+  130  interrupted`,
+  status: `
+✓ healthy; ● due, an attempt is on its way; ✗ unhealthy: overdue (by a quarter of its interval or three ticks, as the alarm has it), or something
+is wrong with it. New secrets show up within five minutes. --json:
+  {"ok", "at", "connections": [{"connection", "connectorProfileName", "grantType", "handOver", "intervalSeconds", "updatedAt", "ageSeconds",
+    "dueSince", "nextAttempt", "certificateEnd", "state": "healthy"|"due"|"unhealthy", "overdue", "problems": [{"code", "message", "hint"}],
+    "unread"?: {…} where the value may not be read, "verdict"?: the report's entry of refresh, with --why}], "unservedProfiles": []}`,
+  check: `
+A dry run, and for a JWT that AppFlow would exchange itself a log-in of our own, which shows whether the certificate is uploaded. A refresh
+token is never spent. --json: the report of refresh, each entry with
+  "checks": [{"check", "result": "ok"|"failed"|"warning"|"not-reached"|"not-asked", "detail", "error"?: {…}}]`,
+  refresh: `
+Ctrl-C lets those that are under way finish, so that no token is lost. --json:
+  {"ok", "dryRun", "connections": [{"connection", "connectorProfileName", "grantType"?, "handOver"?,
+    "outcome": "refreshed"|"would-refresh"|"in-progress"|"failed", "validUntil"?, "error"?: {"code", "retryable", "message", "hint"}}]}`,
+  add: `
+JWT_BEARER: a new RSA key goes into the secret and nowhere else, its certificate into NAME.crt, for upload to Salesforce. The consumer key is known
+first: make the app (without a certificate), copy its consumer key, run add --client-id KEY, then enable the JWT flow and upload NAME.crt.
+Whoever must bring the certificate along when the app is made leaves --client-id out on a terminal: add makes the certificate, and its question
+for the consumer key waits. (For a key in KMS make the secret by hand, with kmsKeyId.)
+AUTHORIZATION_CODE: a person logs in in the browser before the secret is made, as with authorize. With both --…-stdin the consumer secret is the
+first line, the refresh token the second.
+Nothing is overwritten, and nothing is stored that refresh would call malformed. --json:
+  {"ok", "connection", "connectorProfileName", "profileExists", "secret", "grantType", "user", "certificateFile", "certificateEnd", "lacksSeed",
+    "steps": [what to do in Salesforce], "next": [commands]}`,
+  authorize: `
+Salesforce takes http for the host name localhost alone, and compares callback URLs character for character; the default is the one of Salesforce's
+own command line. Only the seed changes in the secret. --json: {"ok", "connection", "secret", "user"}`,
+} as const;

@@ -1,0 +1,187 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import * as v from 'valibot';
+import { HELP } from './help.ts';
+import { REDIRECT_URI } from './loopback.ts';
+import { EXIT, exitCodeOf, note, paint, sayJson, trouble } from './output.ts';
+import { Cancelled, forOperator, openSession, type Session } from './session.ts';
+
+/** Each command's options, as commander hands them over; its own types promise nothing. */
+const flag = v.optional(v.boolean(), false);
+const text = v.optional(v.string());
+const Json = v.object({ json: flag });
+const Login = v.object({ redirectUri: v.string(), timeout: v.number(), user: text, browser: v.boolean() });
+const Add = v.object({
+  grant: v.optional(v.picklist(['JWT_BEARER', 'AUTHORIZATION_CODE', 'CLIENT_CREDENTIALS'])),
+  profile: text,
+  interval: v.optional(v.number()),
+  loginUrl: text,
+  handOver: text,
+  clientId: text,
+  username: text,
+  audience: text,
+  lifetime: v.optional(v.number()),
+  clientCredentialsArn: text,
+  encryptionKey: text,
+  certificateFile: text,
+  bits: v.number(),
+  days: v.number(),
+  clientSecretStdin: flag,
+  refreshTokenStdin: flag,
+  authorize: v.boolean(),
+});
+
+function number(least: number, most: number) {
+  return (given: string) => {
+    const value = /^\d{1,9}$/.test(given) ? Number(given) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}
+
+const program = new Command('appflow-token-refresher')
+  .description('Looks after the Salesforce credentials of Amazon AppFlow connector profiles.')
+  .addHelpText('after', HELP.program)
+  .exitOverride();
+
+/** Runs a command in a session of its own; its result is the exit code. */
+async function run(command: Command, use: (session: Session) => Promise<number>): Promise<void> {
+  process.exitCode = await use(await openSession(v.parse(Json, command.opts()).json));
+}
+
+const json = () => new Option('--json', 'one JSON document on stdout instead of text');
+
+const status = program
+  .command('status')
+  .description('all connections in one table: is each one healthy, and if not, which and why?')
+  .option('--why', 'try each one in a dry run, and say what it found')
+  .addOption(json())
+  .addHelpText('after', HELP.status)
+  .action(() =>
+    run(status, async (session) => {
+      const { statusCommand } = await import('./status.ts');
+      return statusCommand(session, v.parse(v.object({ why: flag }), status.opts()));
+    }),
+  );
+
+const check = program
+  .command('check')
+  .argument('[names...]', 'connections')
+  .description('what can be known without changing anything: a checklist with hints')
+  .option('--all', 'every connection')
+  .addOption(json())
+  .addHelpText('after', HELP.check)
+  .action((names: string[]) =>
+    run(check, async (session) => {
+      const { checkCommand } = await import('./check.ts');
+      return checkCommand(session, { names, ...v.parse(v.object({ all: flag }), check.opts()) });
+    }),
+  );
+
+const refresh = program
+  .command('refresh')
+  .argument('[names...]', 'connections')
+  .description('refresh connections now, due or not')
+  .option('--all', 'every connection')
+  .option('--dry-run', 'do all that changes nothing')
+  .addOption(json())
+  .addHelpText('after', HELP.refresh)
+  .action((names: string[]) =>
+    run(refresh, async (session) => {
+      const { refreshCommand } = await import('./refresh.ts');
+      return refreshCommand(session, { names, ...v.parse(v.object({ all: flag, dryRun: flag }), refresh.opts()) });
+    }),
+  );
+
+function withLogin(command: Command): Command {
+  return command
+    .option('--redirect-uri <uri>', 'a callback URL of the app, on this machine', REDIRECT_URI)
+    .option('--timeout <seconds>', 'how long to wait for the log-in', number(1, 3_600), 300)
+    .option('--user <username>', 'who must log in; anybody else is refused')
+    .option('--no-browser', 'only print the address, open nothing');
+}
+
+function loginOf(command: Command) {
+  const { redirectUri, timeout, user, browser } = v.parse(Login, command.opts());
+  return { redirectUri, timeoutSeconds: timeout, user, opensBrowser: browser };
+}
+
+const add = withLogin(
+  program
+    .command('add')
+    .argument('<name>', 'what the connection will be called')
+    .description('make the secret of a new connection; on a terminal it asks for what the flags leave open')
+    .addOption(
+      new Option('--grant <grant>', 'how it logs in').choices([
+        'JWT_BEARER',
+        'AUTHORIZATION_CODE',
+        'CLIENT_CREDENTIALS',
+      ]),
+    )
+    .option('--profile <name>', 'the AppFlow connector profile; NAME unless given')
+    .option('--interval <seconds>', "this connection's refresh interval", number(1, 31_536_000))
+    .option('--login-url <url>', 'https://login.salesforce.com unless given; best the My Domain of the org')
+    .option('--hand-over <what>', 'what AppFlow is given, where not the usual')
+    .option('--client-id <key>', 'the consumer key')
+    .option('--username <user>', 'JWT_BEARER: the integration user')
+    .option('--audience <url>', 'JWT_BEARER: the login URL unless given')
+    .option('--lifetime <seconds>', 'JWT_BEARER: life of the JWT', number(1, 31_536_000))
+    .option('--bits <n>', 'JWT_BEARER: length of the RSA key', number(2_048, 8_192), 2_048)
+    .option('--days <n>', 'JWT_BEARER: life of the certificate', number(1, 3_650), 365)
+    .option('--certificate-file <file>', 'JWT_BEARER: where the certificate goes; NAME.crt unless given')
+    .option('--client-credentials-arn <arn>', 'secret {"clientId", "clientSecret"} that AppFlow reads too')
+    .option('--client-secret-stdin', 'AUTHORIZATION_CODE: read the consumer secret from stdin')
+    .option('--refresh-token-stdin', 'AUTHORIZATION_CODE: read a refresh token from stdin, and log in nowhere')
+    .option('--no-authorize', 'AUTHORIZATION_CODE: make the secret without a token; authorize must follow')
+    .option('--encryption-key <id>', 'KMS key for the secret'),
+)
+  .addOption(json())
+  .addHelpText('after', HELP.add)
+  .action((name: string) =>
+    run(add, async (session) => {
+      const { addCommand } = await import('./add.ts');
+      return addCommand(session, name, v.parse(Add, add.opts()), loginOf(add));
+    }),
+  );
+
+const authorize = withLogin(
+  program
+    .command('authorize')
+    .argument('<name>', 'an AUTHORIZATION_CODE connection')
+    .description('log in to Salesforce in a browser, and store the new refresh token: the cure for SALESFORCE_REFUSED'),
+)
+  .addOption(json())
+  .addHelpText('after', HELP.authorize)
+  .action((name: string) =>
+    run(authorize, async (session) => {
+      const { authorizeCommand } = await import('./authorize.ts');
+      return authorizeCommand(session, name, loginOf(authorize));
+    }),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = explain(error, process.argv.includes('--json'));
+}
+
+function explain(error: unknown, isJson: boolean): number {
+  // Commander has printed its own.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.well : EXIT.usage;
+  if (error instanceof Cancelled) {
+    note('Given up: nothing was stored.');
+    return EXIT.interrupted;
+  }
+  const known = forOperator(error);
+  if (known !== undefined) {
+    const { code, retryable, message, hint } = known;
+    if (isJson) sayJson({ ok: false, error: { code, retryable, message, hint } });
+    else note(trouble(known, process.stderr));
+    return exitCodeOf(code);
+  }
+  // A bug. Its message might quote what it stumbled over, so only its place is shown.
+  const place = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
+  const name = error instanceof Error ? error.name : 'NotAnError';
+  note(`${paint('red', name, process.stderr)}: a bug of appflow-token-refresher. Please report it with these lines:`);
+  note(place.slice(0, 8).join('\n'));
+  return EXIT.unwell;
+}

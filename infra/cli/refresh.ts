@@ -1,0 +1,133 @@
+import cliProgress from 'cli-progress';
+import { refreshByHand } from '../../functions/core/by-hand.ts';
+import type { ConnectionReport, Served } from '../../functions/core/refresh.ts';
+import { isConnectionName } from '../../functions/core/targets.ts';
+import { EXIT, type ExitCode, exitCodeOfReports, indent, note, paint, say, sayJson, trouble } from './output.ts';
+import { forOperator, inputError, type Session } from './session.ts';
+
+/** Connections served at once: no call rate of AppFlow's is published. */
+const AT_ONCE = 5;
+
+export interface RefreshArguments {
+  readonly names: readonly string[];
+  readonly all: boolean;
+  readonly dryRun: boolean;
+}
+
+/** `refresh`: due or not does not matter, since a person asked. */
+export async function refreshCommand(session: Session, { names, all, dryRun }: RefreshArguments): Promise<ExitCode> {
+  const chosen = await chosenNames(session, names, all);
+  // A script, and a pipe, get each line as soon as it is known; on a terminal a bar stands in its place until the end.
+  const bar = process.stderr.isTTY && !session.json ? progressBar(chosen.length) : undefined;
+  const { reports, left } = await serveAll(session, chosen, dryRun, (report) => {
+    if (bar !== undefined) bar.increment(1, { last: report.connection });
+    else if (!session.json) say(reportLine(report));
+  });
+  bar?.stop();
+  const ok = left === 0 && reports.every(({ outcome }) => outcome !== 'failed');
+  if (session.json) sayJson({ ok, dryRun, connections: reports });
+  else if (bar !== undefined) for (const report of reports) say(reportLine(report));
+  if (chosen.length === 0) note(`There is no secret under ${session.rules.secretPrefix}.`);
+  if (left === 0) return exitCodeOfReports(reports);
+  note(`Interrupted: ${left} of ${chosen.length} connections were not begun.`);
+  return EXIT.interrupted;
+}
+
+/** The connections that the arguments mean. */
+export async function chosenNames(session: Session, names: readonly string[], all: boolean): Promise<string[]> {
+  const { secretPrefix } = session.rules;
+  if (all === names.length > 0) {
+    throw inputError(
+      all ? '--all was given, and names as well.' : 'No connection was named.',
+      'Give the names of connections, or --all; status lists them.',
+    );
+  }
+  const wrong = names.filter((name) => !isConnectionName(name));
+  if (wrong.length > 0)
+    throw inputError(
+      `${wrong.join(', ')}: no connection can have such a name.`,
+      `A connection is called as its secret, without ${secretPrefix}.`,
+    );
+  if (!all) return [...new Set(names)];
+  const listed = await session.ports.secrets.list(secretPrefix, session.run());
+  return listed.map(({ name }) => name.slice(secretPrefix.length)).sort();
+}
+
+/**
+ * Serves connections a few at once, each with a deadline of its own. After Ctrl-C none is begun, but those under way are finished: between the
+ * exchange of a refresh token and its storage no process should be killed. A second Ctrl-C ends all the same.
+ *
+ * @returns the reports in the order of `names`, and how many connections were not begun
+ */
+export async function serveAll(
+  session: Session,
+  names: readonly string[],
+  dryRun: boolean,
+  done: (report: ConnectionReport) => void,
+): Promise<{ readonly reports: ConnectionReport[]; readonly left: number }> {
+  const reports = new Map<string, ConnectionReport>();
+  const unexpected: unknown[] = [];
+  const rest = [...names];
+  let interrupted = false;
+  const interrupt = () => {
+    if (interrupted || dryRun) process.exit(EXIT.interrupted);
+    interrupted = true;
+    note('\nFinishing the connections that are under way; Ctrl-C again ends at once.');
+  };
+  process.on('SIGINT', interrupt);
+  const worker = async () => {
+    while (!interrupted) {
+      const name = rest.shift();
+      if (name === undefined) return;
+      try {
+        const [served] = await refreshByHand([name], dryRun, session.rules, session.ports, session.run());
+        if (served === undefined) continue;
+        const report = reportOf(served);
+        reports.set(name, report);
+        done(report);
+      } catch (error) {
+        unexpected.push(error);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+  if (unexpected.length > 0) throw unexpected[0];
+  return { reports: names.flatMap((name) => reports.get(name) ?? []), left: rest.length };
+}
+
+function reportOf({ report, error }: Served): ConnectionReport {
+  const shown = error === undefined ? undefined : forOperator(error);
+  if (shown === undefined) return report;
+  const { code, retryable, message } = shown;
+  // The advice of functions that cannot log in; here a command does.
+  const isLogin = report.grantType === 'AUTHORIZATION_CODE' && shown.hint.startsWith('Authorise the app again');
+  const hint = isLogin ? `${shown.hint} Both: npx appflow-token-refresher authorize ${report.connection}` : shown.hint;
+  return { ...report, error: { code, retryable, message, hint } };
+}
+
+export function reportLine({ connection, outcome, validUntil, error }: ConnectionReport): string {
+  if (error !== undefined) return `${paint('red', '✗')} ${connection}  ${indent(trouble(error), '  ')}`;
+  const until = validUntil === undefined || validUntil === null ? '' : `, valid until ${validUntil.slice(0, 16)}Z`;
+  const mark = outcome === 'in-progress' ? paint('yellow', '…') : paint('green', '✓');
+  return `${mark} ${connection}  ${outcome}${outcome === 'in-progress' ? ': another run holds it' : until}`;
+}
+
+function progressBar(total: number): cliProgress.SingleBar {
+  const bar = new cliProgress.SingleBar({
+    format: '{bar} {value}/{total}  {last}',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 30,
+    hideCursor: true,
+    clearOnComplete: true,
+    // Ctrl-C is ours: what is under way is finished.
+    gracefulExit: false,
+    stream: process.stderr,
+  });
+  bar.start(total, 0, { last: '' });
+  return bar;
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { errorNames, RefreshError } from '../../functions/core/errors.ts';
+import type { ListedSecret } from '../../functions/core/ports.ts';
+import type { Run } from '../../functions/core/run.ts';
+import type { Parts } from '../../functions/runtime/compose.ts';
+import { parseSettings } from '../../functions/runtime/settings.ts';
+import { note, paint } from './output.ts';
+
+/** One command being carried out: the functions' own parts, with the operator's credentials. */
+export interface Session extends Pick<Parts, 'rules' | 'ports'> {
+  /** Whether a script is listening. */
+  readonly json: boolean;
+  /** Whether somebody can be asked. */
+  readonly interactive: boolean;
+  /** A deadline of its own for each connection, or for what is read about all of them. */
+  run(): Run;
+}
+
+/** Milliseconds. Longer than the function's: a person waits, and ends it with Ctrl-C. */
+const PATIENCE = 60_000;
+
+/** @throws RefreshError `SETTINGS_INVALID` */
+export async function openSession(json: boolean): Promise<Session> {
+  const settings = parseSettings(process.env, false);
+  // Loaded here, so that --help and a typo need not wait for the SDK.
+  const { compose } = await import('../../functions/runtime/compose.ts');
+  const { rules, ports } = compose(settings);
+  const warned = new Set<string>();
+  // One listing serves a whole command, which asks for it once a connection.
+  const listings = new Map<string, Promise<ListedSecret[]>>();
+  const list = (prefix: string, run: Run) => {
+    const listing = listings.get(prefix) ?? ports.secrets.list(prefix, run);
+    listings.set(prefix, listing);
+    return listing;
+  };
+  return {
+    rules,
+    ports: { ...ports, secrets: { ...ports.secrets, list } },
+    json,
+    interactive: process.stdin.isTTY && process.stderr.isTTY,
+    run: () => ({
+      id: randomUUID(),
+      now: Date.now,
+      sleep: async (milliseconds) => {
+        await wait(milliseconds);
+      },
+      random: Math.random,
+      deadline: Date.now() + PATIENCE,
+      signal: AbortSignal.timeout(PATIENCE),
+      warn(connection, message) {
+        const line = `${paint('yellow', 'warning', process.stderr)}: ${connection}: ${message}`;
+        if (!warned.has(line)) note(line);
+        warned.add(line);
+      },
+    }),
+  };
+}
+
+/** The person pressed Ctrl-C at a question. */
+export class Cancelled extends Error {}
+
+/** Something that the person got wrong. */
+export function inputError(message: string, hint: string): RefreshError {
+  return new RefreshError('INPUT_INVALID', message, hint);
+}
+
+/** Here no tick comes by itself. */
+const AGAIN = 'Try again; if it goes on, look at the network, and at AWS_ENDPOINT_URL_… where it is set.';
+
+const NO_CREDENTIALS = new Set([
+  'CredentialsProviderError',
+  'ExpiredTokenException',
+  'InvalidClientTokenId',
+  'TokenProviderError',
+  'UnrecognizedClientException',
+]);
+
+/** An error in words for the one at the command line; `undefined` where it is none that was foreseen. The functions' hints speak of their roles. */
+export function forOperator(error: unknown): RefreshError | undefined {
+  if (errorNames(error).some((name) => NO_CREDENTIALS.has(name))) {
+    return new RefreshError(
+      'ACCESS_DENIED',
+      'AWS was not asked: no credentials were found, or they have run out.',
+      'Sign in (for example with aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+      error,
+    );
+  }
+  if (error instanceof Error && error.message === 'Region is missing') {
+    return new RefreshError('SETTINGS_INVALID', 'No AWS Region is set.', 'Set AWS_REGION to that of the flows.');
+  }
+  if (!(error instanceof RefreshError)) return undefined;
+  const hint = error.hint
+    .replace('in the role of this function', 'for the credentials that you use here')
+    .replace('Nothing to do unless it goes on: the next attempt comes by itself.', AGAIN)
+    .replace('the environment of the function: in serverless.yml, and deploy again', 'these environment variables');
+  return hint === error.hint ? error : new RefreshError(error.code, error.message, hint, error);
+}
+
+export async function orError<T>(get: () => Promise<T>): Promise<T | RefreshError> {
+  try {
+    return await get();
+  } catch (error) {
+    const translated = forOperator(error);
+    if (translated !== undefined) return translated;
+    throw error;
+  }
+}
