@@ -3,7 +3,8 @@ module.exports = {
   forbidden: [
     {
       name: 'core-knows-only-core',
-      comment: 'The rules have no SDK, no environment, no clock and no I/O: hashing and parsing alone come from outside.',
+      comment:
+        'The rules have no SDK, no environment, no clock and no I/O: hashing and parsing alone come from outside.',
       severity: 'error',
       from: { path: '^functions/core/' },
       to: { pathNot: ['^functions/core/', '^(node:)?crypto$', 'node_modules/(valibot|uuid)/'] },
@@ -39,14 +40,29 @@ module.exports = {
       from: { path: '^functions/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'no-orphans-in-functions', severity: 'error', from: { orphan: true, path: '^functions/' }, to: {} },
-    { name: 'resolvable', comment: 'aws-lambda is types alone.', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^aws-lambda$' } },
+    {
+      name: 'resolvable',
+      comment: 'aws-lambda is types alone.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^aws-lambda$' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensions: ['.ts', '.mjs', '.js', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.js', '.json'],
+    },
   },
 };

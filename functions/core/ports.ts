@@ -1,5 +1,5 @@
 import type { SigningKey } from './connection.ts';
-import type { Credentials, GrantType } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
 import type { RefreshError } from './errors.ts';
 import type { Redacted } from './redacted.ts';
 import type { Run } from './run.ts';
@@ -123,7 +123,6 @@ export interface Obtained {
   readonly validUntil: Date | null;
 }
 
-export type { GrantType };
 
 /** The token secrets: ours alone to write. Names are full secret names. */
 export interface TokenStore {

@@ -1,0 +1,69 @@
+// Installs what package-lock.json asks for, unless that is installed already. It runs before npm's scripts, under whatever Node the
+// machine has (20 or newer) and without any package, since it is what fetches the packages and with them Node 24.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+
+const root = new URL('../', import.meta.url);
+// Written last, so that it vouches for an installation that ran to its end; npm ci removes it with the rest.
+const stamp = new URL('node_modules/.installed', root);
+
+/** @returns {never} */
+function fail(reason) {
+  process.stderr.write(`install: ${reason}\n`);
+  process.exit(1);
+}
+
+function read(url) {
+  try {
+    return readFileSync(url, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+const [major] = process.versions.node.split('.');
+if (Number(major) < 20) fail(`Node ${process.versions.node} is too old: version 20 or newer is needed.`);
+
+const lock = read(new URL('package-lock.json', root));
+if (lock === undefined) fail('package-lock.json is missing: take it from the repository again.');
+// The platform belongs to it: the packages bring binaries, and a directory may be shared with a container.
+const wanted = createHash('sha256').update(`${process.platform} ${process.arch}\n${lock}`).digest('hex');
+
+/** npm's own record of what it installed, held against the lock: it knows an installation that a person ran by hand. */
+function installedByHand() {
+  const installed = read(new URL('node_modules/.package-lock.json', root));
+  if (installed === undefined) return false;
+  try {
+    const { packages: now } = JSON.parse(installed);
+    const { packages: locked } = JSON.parse(lock);
+    // Packages for other platforms are left out by npm, which the lock marks as optional.
+    return Object.entries(locked).every(
+      ([path, { version, optional }]) =>
+        path === '' || now[path]?.version === version || (optional === true && now[path] === undefined),
+    );
+  } catch {
+    return false;
+  }
+}
+
+const node = new URL('node_modules/.bin/node', root);
+if (existsSync(node) && (read(stamp) === wanted || installedByHand())) {
+  writeFileSync(stamp, wanted);
+} else {
+  process.stderr.write('Installing packages …\n');
+  const { status, error, stdout, stderr } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    shell: process.platform === 'win32',
+  });
+  if (error !== undefined) fail(`npm could not be started (${error.message}).`);
+  if (status !== 0) {
+    process.stderr.write(`${stdout}${stderr}`);
+    fail(`npm ci failed with status ${status}; what it said stands above.`);
+  }
+  if (!existsSync(node))
+    fail('npm ci brought no Node 24: the install script of the package "node" did not run. Try: npm rebuild node');
+  writeFileSync(stamp, wanted);
+}
