@@ -60,8 +60,10 @@ if (existsSync(node) && (read(stamp) === wanted || installedByHand())) {
   });
   if (error !== undefined) fail(`npm could not be started (${error.message}).`);
   if (status !== 0) {
-    process.stderr.write(`${stdout}${stderr}`);
-    fail(`npm ci failed with status ${status}; what it said stands above.`);
+    // What went wrong stands first; its manual follows.
+    const said = `${stderr}${stdout}`.trim().split('\n').slice(0, 10);
+    process.stderr.write(`${said.join('\n')}\n`);
+    fail(`npm ci failed with status ${status}; the beginning of what it said stands above.`);
   }
   if (!existsSync(node))
     fail('npm ci brought no Node 24: the install script of the package "node" did not run. Try: npm rebuild node');

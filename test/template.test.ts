@@ -567,8 +567,12 @@ describe('the dashboard', () => {
     const shown = body()
       .flatMap(({ properties: { metrics = [] } }) => metrics)
       .flatMap(([namespace, name]) => (namespace === 'AppFlowTokenRefresher' || namespace === '.' ? [name] : []));
+    const searched = under('expression', body()).flatMap(
+      (expression) => /MetricName="(\w+)"/.exec(String(expression))?.[1] ?? [],
+    );
+    expect(searched).toEqual(['Failed']);
     expect(shown.length).toBeGreaterThan(6);
-    for (const name of shown) expect(emitted).toContain(name);
+    for (const name of [...shown, ...searched]) expect(emitted).toContain(name);
   });
 
   test('names connection, code and hint by the query that is saved too', () => {
