@@ -76,6 +76,18 @@ export async function serveAuthorizationCode(
   return result.outcome === 'done' ? result.result : 'in-progress';
 }
 
+/**
+ * Stores a token that the last run had to put into escrow, without an exchange: AppFlow was handed the access token all the same, so nothing
+ * else would bring a run here before the next interval.
+ */
+export async function emptyEscrow(
+  connection: AuthorizationCodeConnection,
+  { rules, ports, run }: Serving,
+): Promise<void> {
+  const rotation = rotationPorts(connection, () => clientOf(connection, ports.secrets, run), rules, ports);
+  await withTokens(connection, { kind: 'restore' }, rotation, run, async () => undefined);
+}
+
 /** What AppFlow is given of the tokens: under refresh token rotation the access token alone, since both sides cannot own a refresh token. */
 export function credentialsOf(
   connection: AuthorizationCodeConnection,

@@ -67,20 +67,35 @@ export async function claim(
   if (stages.get('AWSCURRENT') !== current.versionId) return 'again';
   const last = stages.get(CLAIM);
   const releasedId = stages.get(RELEASED);
-  if (last !== undefined && last !== releasedId) {
-    const value = await store.version(tokenSecret, last, run);
-    // A version with a label is never gone: what is not found was put a moment ago.
-    if (value === undefined) return 'held';
-    const parsed = v.safeParse(Claim, jsonOrUndefined(value));
-    if (parsed.success && Date.parse(parsed.output.heldUntil) > run.now()) return 'held';
-    // Its run is dead. If it died after the store had refused a new token, that token lies in escrow.
-    if (await restoreFromEscrow(connection.name, current.versionId, ports, run)) return 'again';
-  }
+  const standing = await standingOf(last, releasedId, ports, run);
+  if (standing === 'held') return 'held';
   const claimId = uuid5(`claim after ${last ?? 'none'}`, current.versionId);
   const heldUntil = new Date(run.deadline + CLAIM_MARGIN).toISOString();
   const value = new Redacted(JSON.stringify({ owner: run.id, heldUntil }));
   const put = await store.put(tokenSecret, claimId, value, [CLAIM], run);
-  return put === 'put' ? { current, record, claimId, releasedId } : 'again';
+  if (put === 'exists') return 'again';
+  // If the last run died after the store had refused a new token, that token lies in escrow. It is fetched under our own claim: two runs at it could
+  // throw away what a third has put there. Where it cannot be fetched our claim is left to lapse, so that the next run looks there too.
+  if (standing === 'lapsed' && (await restoreFromEscrow(connection.name, current.versionId, ports, run))) {
+    await store.moveStage(tokenSecret, RELEASED, releasedId, claimId, run);
+    return 'again';
+  }
+  return { current, record, claimId, releasedId };
+}
+
+/** How the last claim stands. A run that let its claim go left nothing behind; one whose claim lapsed is dead. */
+async function standingOf(
+  last: string | undefined,
+  releasedId: string | undefined,
+  { store, tokenSecret }: RotationPorts,
+  run: Run,
+): Promise<'free' | 'held' | 'lapsed'> {
+  if (last === undefined || last === releasedId) return 'free';
+  const value = await store.version(tokenSecret, last, run);
+  // A version with a label is never gone: what is not found was put a moment ago.
+  if (value === undefined) return 'held';
+  const parsed = v.safeParse(Claim, jsonOrUndefined(value));
+  return parsed.success && Date.parse(parsed.output.heldUntil) > run.now() ? 'held' : 'lapsed';
 }
 
 /** Makes the token secret from the seed. A code is no token yet, so its fingerprint is kept only once it has been exchanged. */
@@ -142,6 +157,7 @@ export class ClaimHeld {
       const refusal = await this.#tryPut(store, tokenSecret, value);
       if (refusal === undefined) {
         this.#state = 'persisted';
+        this.#notPersisted = undefined;
         // Left behind, it would be recognised as history: `after` is not current any more.
         if (place !== undefined)
           await escrow

@@ -123,7 +123,6 @@ export interface Obtained {
   readonly validUntil: Date | null;
 }
 
-
 /** The token secrets: ours alone to write. Names are full secret names. */
 export interface TokenStore {
   /** `AWSCURRENT`; `undefined` where the secret does not exist yet. */

@@ -1,4 +1,4 @@
-import { serveAuthorizationCode } from './authorization-code.ts';
+import { emptyEscrow, serveAuthorizationCode } from './authorization-code.ts';
 import { type AuthorizationCodeConnection, type Connection, type HandOver, parseConnection } from './connection.ts';
 import type { Credentials, GrantType } from './credentials.ts';
 import { CredentialsRefused, RefreshError } from './errors.ts';
@@ -127,11 +127,14 @@ async function serve(
     const connection = parseConnection(name, currentValue(shared.secrets, rules.secretPrefix + name, name), rules);
     known = { grantType: connection.grantType, handOver: connection.handOver };
     const profile = checkedProfile(target, isShared, shared.profiles);
-    if (target.unlessUpdatedAfter !== undefined && profile.updatedAt > target.unlessUpdatedAfter)
+    const serving: Serving = { target, profile, dryRun, shared, rules, ports, run };
+    if (target.unlessUpdatedAfter !== undefined && profile.updatedAt > target.unlessUpdatedAfter) {
+      if (target.isRetry === true && connection.grantType === 'AUTHORIZATION_CODE')
+        await emptyEscrow(connection, serving);
       return report({ outcome: 'up-to-date' });
+    }
     if (run.signal.aborted || run.now() >= run.deadline) throw late(name);
     warnOfCertificate(connection, ports, run);
-    const serving: Serving = { target, profile, dryRun, shared, rules, ports, run };
     if (connection.grantType === 'AUTHORIZATION_CODE') {
       const done = await serveAuthorizationCode(connection, serving);
       if (done === 'in-progress') return report({ outcome: 'in-progress' });

@@ -43,6 +43,8 @@ export type Demand =
   | { readonly kind: 'exchange-unless-stored'; readonly profileUpdatedAt: Date; readonly intervalSeconds: number }
   /** Secrets Manager asked: exchange, and store under its id, unless that is done. */
   | { readonly kind: 'rotate'; readonly versionId: string }
+  /** No exchange: see to it that what lies in escrow is stored. */
+  | { readonly kind: 'restore' }
   /** No exchange: hold the claim while the version, if still current, is used. */
   | { readonly kind: 'stored'; readonly versionId: string };
 
@@ -117,6 +119,8 @@ async function obtain(
   run: Run,
 ): Promise<Held | 'again' | 'superseded' | 'outdated'> {
   const { current, record } = claimed;
+  // The claim itself has done it.
+  if (demand.kind === 'restore') return 'superseded';
   const isReauthorised = record.seedFingerprint !== fingerprintOf(connection.seed);
   if (demand.kind === 'stored' || demand.kind === 'rotate') {
     if (current.versionId === demand.versionId) return { ...tokensIn(record, ports.operatorSecret), exchanged: false };

@@ -22,6 +22,8 @@ export interface Target {
   readonly intervalSeconds: number;
   /** Set by the queue: leave the connection alone where its profile was updated after this moment. */
   readonly unlessUpdatedAfter?: Date;
+  /** The queue asks again after a failure: a token that was put into escrow then is stored, also where the profile is up to date. */
+  readonly isRetry?: boolean;
 }
 
 export interface RefreshRules extends ConnectionRules {

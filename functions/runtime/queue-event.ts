@@ -35,9 +35,10 @@ export function isQueueEvent(event: unknown): event is QueueEvent {
  */
 export async function serveMessages(event: QueueEvent, world: World): Promise<(record: SQSRecord) => Promise<void>> {
   const targets = new Map<string, Target>();
-  for (const { body } of event.Records) {
-    const target = targetOf(body);
-    if (target === undefined) continue;
+  for (const { body, attributes } of event.Records) {
+    const parsed = targetOf(body);
+    if (parsed === undefined) continue;
+    const target = { ...parsed, isRetry: isRetry(attributes) };
     const earlier = targets.get(target.connection);
     // Of two messages for one connection the later tick asks for more.
     if (earlier === undefined || later(target, earlier)) targets.set(target.connection, target);
@@ -64,6 +65,12 @@ export async function serveMessages(event: QueueEvent, world: World): Promise<(r
     const error = outcomes.get(target.connection)?.error;
     if (error?.retryable === true) throw error;
   };
+}
+
+/** Whether the queue gave the message out before; what does not say so is new. */
+function isRetry(attributes: unknown): boolean {
+  const result = v.safeParse(v.object({ ApproximateReceiveCount: v.string() }), attributes);
+  return result.success && Number(result.output.ApproximateReceiveCount) > 1;
 }
 
 function targetOf(body: string): Target | undefined {
