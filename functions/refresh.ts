@@ -22,15 +22,16 @@ const Input = v.strictObject({
 
 async function byHand(event: unknown, world: World) {
   const { connections, dryRun } = parseInput(Input, event, USAGE);
-  const served = await refreshByHand(
+  const refreshed = await refreshByHand(
     connections,
     dryRun,
     { ...world.rules, ...world.settings },
     world.ports,
     world.run,
   );
-  record(served, world);
-  const reports = served.map(({ report }) => report);
+  record(refreshed, world);
+  if (refreshed.bugs[0] !== undefined) throw refreshed.bugs[0].error;
+  const reports = refreshed.served.map(({ report }) => report);
   return { ok: reports.every(({ outcome }) => outcome !== 'failed'), dryRun, connections: reports };
 }
 

@@ -207,6 +207,45 @@ describe('the cycle', () => {
     expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
   });
 
+  it('lets the later of two ticks decide for a connection that is twice in a batch', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    const later = new Date(START.getTime() + 300_000).toISOString();
+    // Updated between the two ticks: only the later one asks for more.
+    world.aws.appflow.putProfile({
+      name: 'a',
+      createdAt: new Date(0),
+      lastUpdatedAt: new Date(START.getTime() + 100_000),
+    });
+    world.clock.turn(310);
+    for (const [id, extra] of [
+      ['1', { scheduledTime: later }],
+      ['2', {}],
+    ] as const) {
+      world.aws.queue.send(QUEUE, { ...message('a', extra), groupId: 'g', deduplicationId: id });
+    }
+    await drain(world);
+    expect(updated(world)).toBe(1);
+  });
+
+  it('serves a connection whose profile was updated at the very moment of the tick, and not one updated after it', async () => {
+    const world = await testWorld();
+    for (const [name, milliseconds] of [
+      ['at', 0],
+      ['after', 1],
+    ] as const) {
+      world.addJwt(name);
+      world.aws.appflow.putProfile({
+        name,
+        createdAt: new Date(0),
+        lastUpdatedAt: new Date(START.getTime() + milliseconds),
+      });
+      world.aws.queue.send(QUEUE, { ...message(name), groupId: name, deduplicationId: name });
+    }
+    await drain(world);
+    expect(updated(world)).toBe(1);
+  });
+
   it('neither delays nor fails the others of a batch for one that hangs', async () => {
     const world = await testWorld();
     world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER, 'slow@example.com'] });

@@ -84,7 +84,7 @@ describe('heal', () => {
     const world = await failing('OnDemand');
     const event = await world.aws.appflow.flows.run('accounts');
     const other = { ...event, detail: { ...event.detail, error: 'The S3 bucket does not exist.' } };
-    expect((await heal(world, other)).message).toContain('did not fail over its credentials');
+    expect((await heal(world, other)).message).toContain('did not fail because of its credentials');
     const good = { ...event, detail: { ...event.detail, error: undefined, status: 'Execution Successful' } };
     expect(await heal(world, good)).toMatchObject({ outcome: 'nothing-to-do' });
     world.aws.appflow.putProfile({ name: 'marketo', connectorType: 'Marketo' });

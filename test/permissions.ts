@@ -149,6 +149,7 @@ export const PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
     ...handingOver,
     recorded('secretsmanager:DescribeSecret', CONNECTIONS),
     recorded('secretsmanager:GetSecretValue', CONNECTIONS),
+    recorded('secretsmanager:ListSecrets', '*'),
   ],
   heal: [
     ...running('heal'),

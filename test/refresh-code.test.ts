@@ -98,6 +98,79 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.family(seed)?.liveRefreshToken).toBe(world.tokens('sf')?.['refreshToken']);
   });
 
+  it('refuses a clientCredentialsArn whose secret is of another app', async () => {
+    const world = await testWorld();
+    const arn = world.addClient('other');
+    await world.addCode('sf', { clientSecret: undefined, clientCredentialsArn: arn });
+    expect((await world.refresh(['sf'], true)).connections[0]?.error?.code).toBe('SECRET_MALFORMED');
+    expect((await first(world, 'sf'))?.error?.message).toContain('clientId is not the one');
+  });
+
+  it('tells in a dry run that the token secret holds what nobody can read', async () => {
+    const world = await testWorld();
+    await world.addCode('sf');
+    await world.refresh(['sf']);
+    world.aws.secrets.put('appflow-token-refresher-tokens/sf', '{"oops":1}');
+    expect((await world.refresh(['sf'], true)).connections[0]?.error?.code).toBe('SECRET_MALFORMED');
+  });
+
+  it('costs one exchange and two tries where AppFlow cannot log in with the new access token', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    world.fault = ({ operation }, phase) =>
+      operation === 'UpdateConnectorProfile' && phase === 'before'
+        ? { status: 401, code: 'ConnectorAuthenticationException' }
+        : undefined;
+    await world.tick();
+    expect(exchanges(world)).toBe(1);
+    expect(world.aws.calls.filter(({ operation }) => operation === 'UpdateConnectorProfile')).toHaveLength(2);
+  });
+
+  it('exchanges anew where the token that AppFlow could not be given has grown too old', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf', {}, { 'refresh-interval-seconds': '5400' });
+    world.fault = ({ operation }, phase) =>
+      operation === 'UpdateConnectorProfile' && phase === 'before'
+        ? { status: 500, code: 'InternalServerException' }
+        : undefined;
+    await world.tick();
+    world.fault = undefined;
+    // 45 minutes later the token has less than an interval left, though its session is long enough.
+    for (let n = 0; n < 9; n++) {
+      world.clock.turn(300);
+      await world.tick();
+    }
+    expect(world.salesforce.accessTokenIsLive(world.aws.appflow.credentials('sf')?.accessToken ?? '')).toBe(true);
+    expect(exchanges(world)).toBeLessThanOrEqual(2);
+  });
+
+  it('goes on after a rotation whose version id is no UUID, as Terraform starts it', async () => {
+    const world = await testWorld({ rotation: true });
+    const seed = await world.addCode('sf');
+    await world.refresh(['sf']);
+    const event = {
+      SecretId: 'appflow-token-refresher-tokens/sf',
+      ClientRequestToken: 'terraform-20261124030000000000000001',
+    };
+    for (const Step of ['create_secret', 'set_secret', 'test_secret', 'finish_secret']) {
+      await world.invoke('rotate', { ...event, Step });
+    }
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(world.salesforce.family(seed)).toMatchObject({ alive: true, exchanges: 3 });
+  });
+
+  it('spends nothing in a rotation whose profile two secrets claim', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    await world.refresh(['sf']);
+    world.addJwt('other', {}, { 'connector-profile-name': 'sf' });
+    const event = { SecretId: 'appflow-token-refresher-tokens/sf', ClientRequestToken: crypto.randomUUID() };
+    await expect(world.invoke('rotate', { ...event, Step: 'createSecret' })).rejects.toMatchObject({
+      name: 'PROFILE_SHARED',
+    });
+    expect(exchanges(world)).toBe(1);
+  });
+
   it('exchanges nothing in a dry run', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');

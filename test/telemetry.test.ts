@@ -52,15 +52,19 @@ describe('the gauges of every tick', () => {
 
   it('show a connection that stays due for more than a quarter of its interval, name it, and clear when it is served', async () => {
     const world = await testWorld();
-    world.addJwt('sf', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
-    world.clock.turn(800);
+    world.addJwt(
+      'sf',
+      { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' },
+      { 'refresh-interval-seconds': '7200' },
+    );
+    world.clock.turn(1800);
     expect((await tick(world)).metric('OverdueConnections')).toBe(0);
-    world.clock.turn(200);
+    world.clock.turn(1);
     const late = await tick(world);
     expect(late.metric('OverdueConnections')).toBe(1);
-    expect(late.metric('OldestOverdueSeconds')).toBe(1000);
+    expect(late.metric('OldestOverdueSeconds')).toBe(1801);
     expect(late.logs).toContainEqual(
-      expect.objectContaining({ connection: 'sf', overdueSeconds: 1000, level: 'WARN' }),
+      expect.objectContaining({ connection: 'sf', overdueSeconds: 1801, level: 'WARN' }),
     );
     const secret = JSON.parse(world.aws.secrets.read('appflow-token-refresher/sf') ?? '');
     world.aws.secrets.put(
@@ -111,7 +115,7 @@ describe('the gauges of every tick', () => {
     const during = await tick(world);
     expect(during.metric('TokensInEscrow')).toBe(1);
     expect(during.logs).toContainEqual(
-      expect.objectContaining({ connection: 'sf', message: 'sf: a refresh token waits in escrow' }),
+      expect.objectContaining({ connection: 'sf', message: expect.stringContaining('waits in escrow') }),
     );
     world.fault = undefined;
     world.clock.turn(60);

@@ -10,7 +10,7 @@ import {
   UpdateConnectorProfileCommand,
 } from '@aws-sdk/client-appflow';
 import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
-import { type Credentials, checkLimits } from '../core/credentials.ts';
+import type { Credentials } from '../core/credentials.ts';
 import { CredentialsRefused, RefreshError } from '../core/errors.ts';
 import type { AppFlow, Flows, Profile } from '../core/ports.ts';
 import { type Run, withRetries } from '../core/run.ts';
@@ -80,7 +80,6 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
         const clientToken = createHash('sha256')
           .update(JSON.stringify([run.id, handOvers, request]))
           .digest('hex');
-        checkLimits(connectorProfileName, { clientToken });
         const send = () =>
           client.send(new UpdateConnectorProfileCommand({ ...request, clientToken }), { abortSignal: run.signal });
         await call(

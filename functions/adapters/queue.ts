@@ -1,4 +1,4 @@
-import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
 import type { Envelope, Queue } from '../core/dispatch.ts';
 import { RefreshError } from '../core/errors.ts';
@@ -37,19 +37,21 @@ export function queueAdapter(client: SQSClient, queueUrl: string): Queue {
         MessageDeduplicationId: deduplication,
         MessageBody: JSON.stringify(message),
       }));
-      const answer = await client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), {
-        abortSignal: run.signal,
-      });
-      const failed = new Set((answer.Failed ?? []).map(({ Id }) => Id));
+      const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries });
+      const { Failed = [] } = await client.send(command, { abortSignal: run.signal });
+      const failed = new Set(Failed.map(({ Id }) => Id));
       rest = rest.filter((_, index) => failed.has(String(index)));
-      if (rest.length > 0) throw new PartlySent();
+      if (Failed.length > 0) throw new NotTaken(Failed);
     };
     try {
-      await withRetries(run, attempt, (error) => error instanceof PartlySent || awsErrorKind(error) === 'transient');
+      await withRetries(run, attempt, (error) =>
+        error instanceof NotTaken ? error.mayPass : awsErrorKind(error) === 'transient',
+      );
     } catch (error) {
-      if (!(error instanceof PartlySent)) throw translateAwsError(error, call, run);
+      if (error instanceof NotTaken && rest.length < envelopes.length) return envelopes.length - rest.length;
+      throw error instanceof NotTaken ? error.translated(call) : translateAwsError(error, call, run);
     }
-    return envelopes.length - rest.length;
+    return envelopes.length;
   }
 
   return {
@@ -74,4 +76,26 @@ export function queueAdapter(client: SQSClient, queueUrl: string): Queue {
   };
 }
 
-class PartlySent extends Error {}
+/** SQS answered, but did not take some entries. Its codes are safe to show; its messages are not repeated. */
+class NotTaken extends Error {
+  readonly #codes: readonly string[];
+  /** Whether SQS itself is at fault, not what was sent or who sent it. */
+  readonly mayPass: boolean;
+
+  constructor(failed: readonly BatchResultErrorEntry[]) {
+    super('SQS did not take all messages');
+    this.#codes = [...new Set(failed.map(({ Code }) => Code ?? 'an unnamed error'))];
+    this.mayPass = failed.every(({ SenderFault }) => SenderFault !== true);
+  }
+
+  translated({ action, resource, unavailable }: AwsCall): RefreshError {
+    const codes = this.#codes.join(', ');
+    const isDenied = this.#codes.some((code) => code.includes('AccessDenied'));
+    return new RefreshError(
+      isDenied ? 'ACCESS_DENIED' : unavailable,
+      `${action} on ${resource} took no message (${codes}).`,
+      `See whether the queue ${resource} and its KMS key are as they were deployed, and whether the role of dispatch may use both.`,
+      this,
+    );
+  }
+}

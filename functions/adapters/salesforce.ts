@@ -257,7 +257,12 @@ class Endpoint implements TokenEndpoint {
       );
     }
     if (!isNetworkError(error)) return error;
-    if (run.signal.aborted) return outOfTime(`a request to ${this.#server.issuer}`, error);
+    if (run.signal.aborted) {
+      return outOfTime(
+        `a request to ${this.#server.issuer}${isLost ? ', which may have spent the refresh token' : ''}`,
+        error,
+      );
+    }
     const unknown = isLost
       ? ' Whether Salesforce took the request is not known, so it was not repeated in this run.'
       : '';

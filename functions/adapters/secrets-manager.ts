@@ -42,7 +42,7 @@ async function call<T>(
         action: `secretsmanager:${operation}`,
         resource,
         unavailable: 'SECRETS_UNAVAILABLE',
-        meanings: meaningsFor(resource),
+        meanings: resource === '*' ? {} : meaningsFor(resource),
       },
       run,
     );
@@ -66,7 +66,8 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
       return versionOf(id, answer);
     },
     async list(prefix, run) {
-      const found: ListedSecret[] = [];
+      // By name: a listing that changes under our eyes may show an entry twice.
+      const found = new Map<string, ListedSecret>();
       let NextToken: string | undefined;
       do {
         const input = {
@@ -80,11 +81,11 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
         for (const entry of answer.SecretList ?? []) {
           const name = entry.Name ?? '';
           // The filter matches words too; the bare prefix names no connection.
-          if (name.startsWith(prefix) && name.length > prefix.length) found.push(listed(name, entry));
+          if (name.startsWith(prefix) && name.length > prefix.length) found.set(name, listed(name, entry));
         }
         NextToken = answer.NextToken;
       } while (NextToken !== undefined);
-      return found;
+      return [...found.values()];
     },
     async describe(name, run) {
       const answer = await call('DescribeSecret', name, run, (options) =>

@@ -2,8 +2,8 @@ import type { RotationPorts } from './claim.ts';
 import type { AuthorizationCodeConnection } from './connection.ts';
 import { type Credentials, checkLimits } from './credentials.ts';
 import { CredentialsRefused, RefreshError } from './errors.ts';
-import { checkAccessTokenLife, clientFrom } from './obtain.ts';
-import type { ClientAuth, Secrets } from './ports.ts';
+import { checkAccessTokenLife, clientFrom, outlivesInterval } from './obtain.ts';
+import type { ClientAuth, Secrets, TokenEndpoint } from './ports.ts';
 import type { Redacted } from './redacted.ts';
 import { checkInterval, type Demand, type Held, knownToRotate, withTokens } from './rotation.ts';
 import type { Run } from './run.ts';
@@ -16,12 +16,16 @@ import {
   type Serving,
   type Shared,
 } from './serving.ts';
+import { parseRecord } from './token-record.ts';
 
 /** What was, or would be, handed over. */
 export interface Done {
   readonly handOver: AuthorizationCodeConnection['handOver'];
   readonly validUntil: Date | null;
 }
+
+/** The stored access token would end before the next refresh: it is old, which says nothing of the session's length. */
+class Outlived extends Error {}
 
 /** Serves one AUTHORIZATION_CODE connection by the rotation protocol, or says in a dry run what it would do. */
 export async function serveAuthorizationCode(
@@ -39,15 +43,17 @@ export async function serveAuthorizationCode(
   };
   if (dryRun) {
     await client();
+    if (stored !== undefined) parseRecord(stored, rotationPorts(connection, client, rules, ports));
     await checkGrant('AUTHORIZATION_CODE', serving);
     checkLimits(connection.name, { ...profileFields(profile), clientCredentialsArn: connection.clientCredentialsArn });
     return { handOver: rotates ? 'ACCESS_TOKEN' : connection.handOver, validUntil: null };
   }
   const rotation: RotationPorts = rotationPorts(connection, client, rules, ports);
+  let fromStore = false;
   const use = async (held: Held): Promise<Done> => {
-    const { clientSecret } = await client();
-    const validUntil =
-      clientSecret === undefined ? null : await rotation.endpoint.expiryOf(await client(), held.accessToken, run);
+    const validUntil = await validUntilOf(await client(), held.accessToken, rotation.endpoint, run);
+    fromStore = !held.exchanged;
+    if (fromStore && !outlivesInterval(validUntil, target.intervalSeconds, run)) throw new Outlived();
     checkAccessTokenLife(connection.name, validUntil, target.intervalSeconds, run);
     const { credentials, handOver } = credentialsOf(connection, held);
     await checked({ credentials, validUntil }, serving);
@@ -69,8 +75,8 @@ export async function serveAuthorizationCode(
           intervalSeconds: target.intervalSeconds,
         };
   const result = await withTokens(connection, demand, rotation, run, use).catch((error: unknown) => {
-    // A token from the store may have died meanwhile: get a fresh one.
-    if (demand.kind === 'exchange' || !(error instanceof CredentialsRefused)) throw error;
+    // A token from the store may have died meanwhile, or be too old by now: get a fresh one.
+    if (!fromStore || !(error instanceof CredentialsRefused || error instanceof Outlived)) throw error;
     return withTokens(connection, { kind: 'exchange' }, rotation, run, use);
   });
   return result.outcome === 'done' ? result.result : 'in-progress';
@@ -117,9 +123,20 @@ export function rotationPorts(
     escrow: ports.escrow,
     endpoint: ports.salesforce.tokenEndpoint(connection, operatorSecret),
     client,
+    connection: connection.name,
     tokenSecret: rules.tokenPrefix + connection.name,
     operatorSecret,
   };
+}
+
+/** When the access token ends, if Salesforce can be asked: introspection wants the client's secret. */
+export async function validUntilOf(
+  client: ClientAuth,
+  accessToken: Redacted,
+  endpoint: TokenEndpoint,
+  run: Run,
+): Promise<Date | null> {
+  return client.clientSecret === undefined ? null : endpoint.expiryOf(client, accessToken, run);
 }
 
 /** The client of an AUTHORIZATION_CODE connection: its secret is its own, or that of the secret which AppFlow reads too, or it has none. */
@@ -140,7 +157,7 @@ export async function clientOf(
 }
 
 /** The token secret's value from the shared read. That there is none yet is no error; that it cannot be read is. */
-function storedTokens(secrets: Shared['secrets'], secretName: string): Redacted | undefined {
+export function storedTokens(secrets: Shared['secrets'], secretName: string): Redacted | undefined {
   const found = secrets.get(secretName);
   if (found === undefined || (found instanceof RefreshError && found.code === 'SECRET_NOT_FOUND')) return undefined;
   if (found instanceof RefreshError) throw found;

@@ -1,6 +1,6 @@
 import { RefreshError } from './errors.ts';
 import type { Secrets } from './ports.ts';
-import { refresh, type Served } from './refresh.ts';
+import { type Refreshed, refresh, type Served } from './refresh.ts';
 import type { Run } from './run.ts';
 import { profileShared, type RefreshPorts, type RefreshRules, type Target } from './serving.ts';
 import { targetOf } from './targets.ts';
@@ -12,7 +12,6 @@ const AT_ONCE = 10;
  * Refreshes connections that a person named: due or not does not matter. Their tags are read without the listing's lag; the listing only
  * tells whether another secret claims the same profile.
  *
- * @returns one answer a name, in the order given
  */
 export async function refreshByHand(
   names: readonly string[],
@@ -20,7 +19,7 @@ export async function refreshByHand(
   rules: RefreshRules & { readonly refreshIntervalSeconds: number },
   ports: RefreshPorts,
   run: Run,
-): Promise<Served[]> {
+): Promise<Refreshed> {
   const unique = [...new Set(names)];
   const found = new Map<string, Target | RefreshError>();
   for (let at = 0; at < unique.length; at += AT_ONCE) {
@@ -59,8 +58,9 @@ export async function refreshByHand(
         );
     }
   }
-  for (const one of await refresh(targets, dryRun, rules, ports, run)) served.set(one.report.connection, one);
-  return unique.flatMap((name) => served.get(name) ?? []);
+  const refreshed = await refresh(targets, dryRun, rules, ports, run);
+  for (const one of refreshed.served) served.set(one.report.connection, one);
+  return { served: unique.flatMap((name) => served.get(name) ?? []), bugs: refreshed.bugs };
 }
 
 /** Which connections claim which profile, by the tags of all of them. A secret whose tags are wrong claims none. */

@@ -24,6 +24,8 @@ const Claim = v.object({ owner: v.string(), heldUntil: v.pipe(v.string(), v.isoT
 const Kept = v.object({ after: v.string(), versionId: v.string(), record: TokenRecord });
 
 export interface RotationPorts {
+  /** The connection's name, for the log. */
+  readonly connection: string;
   readonly store: TokenStore;
   readonly escrow: Escrow;
   readonly endpoint: TokenEndpoint;
@@ -69,7 +71,8 @@ export async function claim(
   const releasedId = stages.get(RELEASED);
   const standing = await standingOf(last, releasedId, ports, run);
   if (standing === 'held') return 'held';
-  const claimId = uuid5(`claim after ${last ?? 'none'}`, current.versionId);
+  // The version's id goes into the name, not the namespace: whoever starts a rotation may choose one that is no UUID.
+  const claimId = uuid5(`${tokenSecret} ${current.versionId}: claim after ${last ?? 'none'}`, uuid5.URL);
   const heldUntil = new Date(run.deadline + CLAIM_MARGIN).toISOString();
   const value = new Redacted(JSON.stringify({ owner: run.id, heldUntil }));
   const put = await store.put(tokenSecret, claimId, value, [CLAIM], run);
@@ -129,6 +132,8 @@ export class ClaimHeld {
   /** `unsafe` where the store did not take the new record: the claim is then left to lapse, which sends the next run to escrow. */
   #state: 'clean' | 'obtained' | 'persisted' | 'unsafe' = 'clean';
   #notPersisted: RefreshError | undefined;
+  /** Whether something is left in escrow although it was stored. */
+  #leavesEscrow = false;
 
   constructor(claimed: Claimed, ports: RotationPorts, run: Run) {
     this.#claimed = claimed;
@@ -158,11 +163,7 @@ export class ClaimHeld {
       if (refusal === undefined) {
         this.#state = 'persisted';
         this.#notPersisted = undefined;
-        // Left behind, it would be recognised as history: `after` is not current any more.
-        if (place !== undefined)
-          await escrow
-            .remove(this.#record.connection, this.#run)
-            .catch((error: unknown) => this.#warn('escrow was not emptied', error));
+        if (place !== undefined) await this.#emptyEscrow(escrow, this.#record.connection);
         return;
       }
       this.#state = 'unsafe';
@@ -170,6 +171,19 @@ export class ClaimHeld {
       this.#notPersisted = this.#error(place, refusal);
       if (this.#run.now() + wait >= this.#run.deadline - HAND_OVER_RESERVE) return;
       await this.#run.sleep(wait * (0.5 + this.#run.random() / 2));
+    }
+  }
+
+  /** What cannot be taken out of escrow is history. The claim is then left to lapse, which sends the next run there. */
+  async #emptyEscrow(escrow: Escrow, connection: string): Promise<void> {
+    try {
+      await escrow.remove(connection, this.#run);
+    } catch (error) {
+      this.#leavesEscrow = true;
+      this.#warn(
+        'the refresh token is stored, but its copy in escrow could not be deleted; the next refresh tries again',
+        error,
+      );
     }
   }
 
@@ -219,12 +233,12 @@ export class ClaimHeld {
   }
 
   async release(): Promise<void> {
-    if (this.#state === 'unsafe') return;
+    if (this.#state === 'unsafe' || this.#leavesEscrow) return;
     const { releasedId, claimId } = this.#claimed;
     try {
       await this.#ports.store.moveStage(this.#ports.tokenSecret, RELEASED, releasedId, claimId, this.#run);
     } catch (error) {
-      this.#warn('its claim was not released and lapses by itself within a minute', error);
+      this.#warn('the lock on its token secret was not released; the next refresh may have to wait a minute', error);
     }
   }
 
@@ -235,7 +249,7 @@ export class ClaimHeld {
         : error instanceof Error
           ? error.name
           : 'unknown';
-    this.#run.warn(this.#ports.tokenSecret, `${what}: ${reason}`);
+    this.#run.warn(this.#ports.connection, `${what} (${reason})`);
   }
 }
 

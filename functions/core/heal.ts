@@ -1,9 +1,9 @@
 import { claimants } from './by-hand.ts';
 import { RefreshError } from './errors.ts';
 import type { Flow, Flows } from './ports.ts';
-import { type ConnectionReport, refresh, type Served } from './refresh.ts';
+import { type ConnectionReport, type Refreshed, refresh } from './refresh.ts';
 import type { Run } from './run.ts';
-import type { RefreshPorts, RefreshRules } from './serving.ts';
+import type { RefreshPorts, RefreshRules, Target } from './serving.ts';
 
 /** What AppFlow's event says, times parsed. */
 export interface FlowFailure {
@@ -29,7 +29,7 @@ export interface HealReport {
 
 export interface Healed {
   readonly report: HealReport;
-  readonly served: readonly Served[];
+  readonly refreshed: Refreshed;
 }
 
 /** A credential this young was as good as a new one when the run started: milliseconds. */
@@ -58,9 +58,10 @@ export async function heal(
   const { flowName } = failure;
   const nothing = (message: string): Healed => ({
     report: { flow: flowName, outcome: 'nothing-to-do', message, connections: [] },
-    served: [],
+    refreshed: { served: [], bugs: [] },
   });
-  if (!isAuthenticationFailure(failure.reason)) return nothing(`${flowName} did not fail over its credentials.`);
+  if (!isAuthenticationFailure(failure.reason))
+    return nothing('This run did not fail because of its credentials; nothing to do.');
   const flow = await ports.flows.flow(flowName, run);
   if (flow === undefined) return nothing(`${flowName} does not exist any more.`);
 
@@ -76,30 +77,28 @@ export async function heal(
     [...new Set(targets.map((target) => target.connectorProfileName))],
     run,
   );
-  const young = [...profiles.values()].filter(
-    ({ updatedAt }) => updatedAt <= startedAt && startedAt.getTime() - updatedAt.getTime() < YOUNG,
-  );
-  if (young.length > 0) {
-    const names = young.map(({ connectorProfileName }) => connectorProfileName).join(', ');
+  const isYoung = ({ connectorProfileName }: Target) => {
+    const updatedAt = profiles.get(connectorProfileName)?.updatedAt;
+    return updatedAt !== undefined && updatedAt <= startedAt && startedAt.getTime() - updatedAt.getTime() < YOUNG;
+  };
+  if (targets.every(isYoung)) {
+    const names = targets.map(({ connectorProfileName }) => connectorProfileName).join(', ');
     return nothing(
       `The credentials of ${names} were less than 15 minutes old when ${flowName} started, so newer ones would not help. Look at the run's error in AppFlow: it is the user's permissions, the app's policies or the flow itself.`,
     );
   }
 
   // A profile that was updated since the run started is up to date already: then only the second step is needed.
-  const served = await refresh(
-    targets.map((target) => ({ ...target, unlessUpdatedAfter: startedAt })),
-    false,
-    rules,
-    ports,
-    run,
-  );
-  const reports = served.map(({ report }) => report);
+  const stale = targets
+    .filter((target) => !isYoung(target))
+    .map((target) => ({ ...target, unlessUpdatedAfter: startedAt }));
+  const refreshed = await refresh(stale, false, rules, ports, run);
+  const reports = refreshed.served.map(({ report }) => report);
   const report = (outcome: HealReport['outcome'], message: string): Healed => ({
     report: { flow: flowName, outcome, message, connections: reports },
-    served,
+    refreshed,
   });
-  if (reports.some(({ outcome }) => outcome === 'failed'))
+  if (refreshed.bugs.length > 0 || reports.some(({ outcome }) => outcome === 'failed'))
     return report('failed', `${flowName} stays as it is: its connection could not be refreshed.`);
   if (reports.some(({ outcome }) => outcome === 'in-progress')) {
     throw new RefreshError(

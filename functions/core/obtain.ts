@@ -64,10 +64,11 @@ async function exchangeWithNextKey(
   try {
     return await exchange(connection.nextKey);
   } catch (error) {
-    if (!(error instanceof RefreshError) || error.code === 'OUT_OF_TIME') throw error;
+    // What may pass says nothing about the key.
+    if (!(error instanceof RefreshError) || error.retryable) throw error;
     run.warn(
       connection.name,
-      `The next key is not in use yet: ${error.code}, ${error.message} The current key serves on.`,
+      `Salesforce does not accept the next key yet: ${error.code} (${error.message}). Refreshes go on with the current one.`,
     );
     return undefined;
   }
@@ -146,12 +147,16 @@ export function checkAccessTokenLife(
   intervalSeconds: number,
   run: Run,
 ): void {
-  if (validUntil === null) return;
+  if (validUntil === null || outlivesInterval(validUntil, intervalSeconds, run)) return;
   const seconds = Math.floor((validUntil.getTime() - run.now()) / 1000);
-  if (seconds >= intervalSeconds) return;
   throw new RefreshError(
     'LIFETIME_TOO_SHORT',
     `The access token of ${connection} lives ${seconds} s, and the next refresh comes after ${intervalSeconds} s.`,
     `Lengthen the session timeout of the connected app or of the integration user's profile, or set the tag refresh-interval-seconds of ${connection} to ${seconds} or less.`,
   );
+}
+
+/** Whether a token lasts until the next refresh; one whose end nobody knows is taken to. */
+export function outlivesInterval(validUntil: Date | null, intervalSeconds: number, run: Run): boolean {
+  return validUntil === null || Math.floor((validUntil.getTime() - run.now()) / 1000) >= intervalSeconds;
 }

@@ -1,9 +1,10 @@
-import { emptyEscrow, serveAuthorizationCode } from './authorization-code.ts';
+import { emptyEscrow, serveAuthorizationCode, storedTokens } from './authorization-code.ts';
 import { type AuthorizationCodeConnection, type Connection, type HandOver, parseConnection } from './connection.ts';
 import type { Credentials, GrantType } from './credentials.ts';
 import { CredentialsRefused, RefreshError } from './errors.ts';
 import { obtainByClientCredentials, obtainByJwt } from './obtain.ts';
 import type { Obtained } from './ports.ts';
+import { knownToRotate } from './rotation.ts';
 import type { Run } from './run.ts';
 import {
   checked,
@@ -40,6 +41,14 @@ export interface Served {
   readonly error?: RefreshError;
 }
 
+/** What became of several connections. */
+export interface Refreshed {
+  /** In the order asked for. */
+  readonly served: readonly Served[];
+  /** Connections that ran into a bug of ours, with what was thrown: of them there is no report. */
+  readonly bugs: readonly { readonly connection: string; readonly error: unknown }[];
+}
+
 /** Connections served at once. No call rate of AppFlow's is published, so it is kept modest. */
 const AT_ONCE = 10;
 
@@ -48,8 +57,6 @@ const AT_ONCE = 10;
  * stops nor delays another.
  *
  * @param dryRun does all that changes nothing: no exchange of a refresh token or code, no update
- * @returns one answer a target, in the order given
- * @throws whatever is not a RefreshError, a bug of ours, once all others are served
  */
 export async function refresh(
   targets: readonly Target[],
@@ -57,14 +64,15 @@ export async function refresh(
   rules: RefreshRules,
   ports: RefreshPorts,
   run: Run,
-): Promise<Served[]> {
+): Promise<Refreshed> {
+  if (targets.length === 0) return { served: [], bugs: [] };
   const shared = await readShared(targets, rules, ports, run);
   const profilesSeen = new Map<string, number>();
   for (const { connectorProfileName } of targets)
     profilesSeen.set(connectorProfileName, (profilesSeen.get(connectorProfileName) ?? 0) + 1);
 
-  const served: Served[] = [];
-  const unexpected: unknown[] = [];
+  const served: (Served | undefined)[] = [];
+  const bugs: { connection: string; error: unknown }[] = [];
   const rest = targets.map((target, index) => ({ target, index }));
   const worker = async () => {
     for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
@@ -73,13 +81,12 @@ export async function refresh(
         const isShared = (profilesSeen.get(target.connectorProfileName) ?? 0) > 1;
         served[index] = await serve(target, isShared, dryRun, shared, rules, ports, run);
       } catch (error) {
-        unexpected.push(error);
+        bugs.push({ connection: target.connection, error });
       }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  if (unexpected.length > 0) throw unexpected[0];
-  return served;
+  return { served: served.filter((one) => one !== undefined), bugs };
 }
 
 async function readShared(
@@ -126,6 +133,12 @@ async function serve(
     if (shared.failure !== undefined) throw shared.failure;
     const connection = parseConnection(name, currentValue(shared.secrets, rules.secretPrefix + name, name), rules);
     known = { grantType: connection.grantType, handOver: connection.handOver };
+    if (
+      connection.grantType === 'AUTHORIZATION_CODE' &&
+      knownToRotate(storedTokens(shared.secrets, rules.tokenPrefix + name))
+    ) {
+      known = { ...known, handOver: 'ACCESS_TOKEN' };
+    }
     const profile = checkedProfile(target, isShared, shared.profiles);
     const serving: Serving = { target, profile, dryRun, shared, rules, ports, run };
     if (target.unlessUpdatedAfter !== undefined && profile.updatedAt > target.unlessUpdatedAfter) {

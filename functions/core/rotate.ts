@@ -1,8 +1,10 @@
-import { clientOf, credentialsOf, rotationPorts } from './authorization-code.ts';
+import { clientOf, credentialsOf, rotationPorts, validUntilOf } from './authorization-code.ts';
 import { outOfTime } from './aws-error.ts';
+import { claimants } from './by-hand.ts';
 import { type AuthorizationCodeConnection, parseConnection } from './connection.ts';
 import { checkLimits } from './credentials.ts';
 import { CredentialsRefused, RefreshError } from './errors.ts';
+import { checkAccessTokenLife } from './obtain.ts';
 import { type Rotation, withTokens } from './rotation.ts';
 import type { Run } from './run.ts';
 import { checkedProfile, profileFields, type RefreshPorts, type RefreshRules } from './serving.ts';
@@ -35,6 +37,8 @@ export async function rotate(
   const tokenSecret = rules.tokenPrefix + name;
   if (step === 'finishSecret') return finish(tokenSecret, versionId, ports, run);
   if (step === 'createSecret') {
+    // Before anything is spent: a token that cannot be handed over is of no use.
+    await profileOf(name, rules, ports, run);
     // Read anew at each attempt: while this one waits a person may store a new seed.
     return patiently(name, run, async () => {
       const { connection, rotation } = await rotationOf(name, rules, ports, run);
@@ -50,13 +54,12 @@ export async function rotate(
     const { accessToken } = tokensIn(parseRecord(value, rotation), rotation.operatorSecret);
     return rotation.endpoint.tryAccessToken(accessToken, run);
   }
-  const secret = await ports.secrets.describe(rules.secretPrefix + name, run);
-  const target = targetOf(secret, rules.secretPrefix, rules.refreshIntervalSeconds);
-  const profiles = await ports.appflow.profiles([target.connectorProfileName], run);
-  const profile = checkedProfile(target, false, profiles);
+  const { target, profile } = await profileOf(name, rules, ports, run);
   await patiently(name, run, () =>
     withTokens(connection, { kind: 'stored', versionId }, rotation, run, async (held) => {
       const { credentials } = credentialsOf(connection, held);
+      const validUntil = await validUntilOf(await rotation.client(), held.accessToken, rotation.endpoint, run);
+      checkAccessTokenLife(name, validUntil, target.intervalSeconds, run);
       checkLimits(name, { ...credentials, ...profileFields(profile) });
       await profile.handOver(credentials, run).catch((error: unknown) => {
         if (!(error instanceof CredentialsRefused)) throw error;
@@ -78,6 +81,21 @@ async function finish(tokenSecret: string, versionId: string, { store }: Refresh
     );
   }
   await store.moveStage(tokenSecret, 'AWSPENDING', versionId, undefined, run);
+}
+
+/** The profile that the connection is for, if it is there and nobody else's. */
+async function profileOf(
+  name: string,
+  rules: RefreshRules & { readonly refreshIntervalSeconds: number },
+  { secrets, appflow }: RefreshPorts,
+  run: Run,
+) {
+  const secret = await secrets.describe(rules.secretPrefix + name, run);
+  const target = targetOf(secret, rules.secretPrefix, rules.refreshIntervalSeconds);
+  const others = (await claimants(secrets, rules, run)).get(target.connectorProfileName) ?? [];
+  const profiles = await appflow.profiles([target.connectorProfileName], run);
+  const isShared = others.some(({ connection }) => connection !== name);
+  return { target, profile: checkedProfile(target, isShared, profiles) };
 }
 
 async function rotationOf(name: string, rules: RefreshRules, ports: RefreshPorts, run: Run) {

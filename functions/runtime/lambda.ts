@@ -5,9 +5,9 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { errorNames, RefreshError } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { compose, type Parts } from './compose.ts';
+import { leaving } from './error-log.ts';
 import { parseSettings, type Settings } from './settings.ts';
 
 /** The clock that a function lives by; tests bring their own. */
@@ -63,7 +63,7 @@ export function lambda<R>(
           callsBefore = parts.awsCalls();
           return await use(event, { ...parts, run: runOf(context, clock, log), log, metrics, context });
         } catch (error) {
-          throw logged(error, log);
+          throw leaving(error, log);
         } finally {
           if (parts !== undefined) metrics.addMetric('AwsCalls', MetricUnit.Count, parts.awsCalls() - callsBefore);
           if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
@@ -83,26 +83,4 @@ function runOf(context: Context, clock: Clock, log: Logger): Run {
     signal: AbortSignal.timeout(left),
     warn: (connection, message) => log.warn(`${connection}: ${message}`, { connection }),
   };
-}
-
-function logged(error: unknown, log: Logger): Error {
-  if (error instanceof RefreshError) {
-    const { code, retryable, hint } = error;
-    log.error(`${code}: ${error.message} → ${hint}`, { code, retryable, hint, causes: errorNames(error) });
-    return error;
-  }
-  const bug = new Error('A bug of appflow-token-refresher: see the log of this request for the place.');
-  bug.name = error instanceof Error ? error.name : 'NotAnError';
-  log.error(`${bug.name}: ${bug.message}`, { causes: errorNames(error), place: placeOf(error) });
-  return bug;
-}
-
-/** The frames of a stack without its first lines, which repeat the message. */
-function placeOf(error: unknown): string[] {
-  if (!(error instanceof Error)) return [];
-  return (error.stack ?? '')
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-    .map((line) => line.trim())
-    .slice(0, 8);
 }

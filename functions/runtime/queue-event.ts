@@ -4,8 +4,10 @@ import { RefreshError } from '../core/errors.ts';
 import { refresh } from '../core/refresh.ts';
 import type { Target } from '../core/serving.ts';
 import { isConnectionName, isProfileName } from '../core/targets.ts';
+import { logRefreshError } from './error-log.ts';
+import { UtcTime } from './input.ts';
 import type { World } from './lambda.ts';
-import { record as recordOutcomes } from './telemetry.ts';
+import { record } from './telemetry.ts';
 
 export type QueueEvent = SQSEvent;
 
@@ -13,7 +15,7 @@ const Message = v.strictObject({
   connection: v.pipe(v.string(), v.check(isConnectionName)),
   connectorProfileName: v.pipe(v.string(), v.check(isProfileName)),
   intervalSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),
-  scheduledTime: v.pipe(v.string(), v.isoTimestamp()),
+  scheduledTime: UtcTime,
 });
 
 /** Whether Lambda's event source mapping sent this. What it puts around a message is Lambda's word; only the body is ours to doubt. */
@@ -43,10 +45,12 @@ export async function serveMessages(event: QueueEvent, world: World): Promise<(r
     // Of two messages for one connection the later tick asks for more.
     if (earlier === undefined || later(target, earlier)) targets.set(target.connection, target);
   }
-  const served =
-    targets.size === 0 ? [] : await refresh([...targets.values()], false, world.rules, world.ports, world.run);
-  recordOutcomes(served, world);
-  const outcomes = new Map(served.map((one) => [one.report.connection, one]));
+  const refreshed = await refresh([...targets.values()], false, world.rules, world.ports, world.run);
+  record(refreshed, world);
+  const failures = new Map<string, unknown>();
+  for (const { report, error } of refreshed.served)
+    if (error?.retryable === true) failures.set(report.connection, error);
+  for (const { connection, error } of refreshed.bugs) failures.set(connection, error);
   return async ({ messageId, body }) => {
     const target = targetOf(body);
     if (target === undefined) {
@@ -55,15 +59,10 @@ export async function serveMessages(event: QueueEvent, world: World): Promise<(r
         `The message ${messageId} is not one that dispatch sends.`,
         'Look at it in the dead-letter queue, where it goes after its last try, and delete it there.',
       );
-      world.log.error(`${error.code}: ${error.message} → ${error.hint}`, {
-        code: error.code,
-        hint: error.hint,
-        messageId,
-      });
+      logRefreshError(error, world.log, { messageId });
       throw error;
     }
-    const error = outcomes.get(target.connection)?.error;
-    if (error?.retryable === true) throw error;
+    if (failures.has(target.connection)) throw failures.get(target.connection);
   };
 }
 
@@ -83,7 +82,7 @@ function targetOf(body: string): Target | undefined {
   const result = v.safeParse(Message, parsed);
   if (!result.success) return undefined;
   const { scheduledTime, ...rest } = result.output;
-  return { ...rest, unlessUpdatedAfter: new Date(scheduledTime) };
+  return { ...rest, unlessUpdatedAfter: scheduledTime };
 }
 
 function later(one: Target, other: Target): boolean {

@@ -1,14 +1,15 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Dispatched } from '../core/dispatch.ts';
-import { errorNames, RefreshError } from '../core/errors.ts';
-import type { Served } from '../core/refresh.ts';
+import { RefreshError } from '../core/errors.ts';
+import type { Refreshed } from '../core/refresh.ts';
 import type { Run } from '../core/run.ts';
+import { logBug, logRefreshError } from './error-log.ts';
 import type { World } from './lambda.ts';
 
 type Sinks = Pick<World, 'log' | 'metrics'>;
 
 /** Logs what became of each connection, one line each, and counts it. */
-export function record(served: readonly Served[], { log, metrics }: Pick<World, 'log' | 'metrics'>): void {
+export function record({ served, bugs }: Refreshed, { log, metrics }: Sinks): void {
   for (const { report, error } of served) {
     const { connection, outcome } = report;
     if (error === undefined) {
@@ -17,13 +18,19 @@ export function record(served: readonly Served[], { log, metrics }: Pick<World, 
       continue;
     }
     const { error: _shown, ...rest } = report;
-    const { code, retryable, hint } = error;
-    const line = `${connection}: ${code}: ${error.message} → ${hint}`;
-    log[retryable ? 'warn' : 'error'](line, { ...rest, code, retryable, hint, causes: errorNames(error) });
+    logRefreshError(error, log, rest);
     const byCode = metrics.singleMetric();
-    byCode.addDimension('code', code);
+    byCode.addDimension('code', error.code);
     byCode.addMetric('Failed', MetricUnit.Count, 1);
   }
+  for (const { connection, error } of bugs) logBug(error, log, { connection });
+}
+
+/** @throws what Lambda should invoke the function again for: an error that may pass, or a bug that may not come again */
+export function throwWhatMayPass({ served, bugs }: Refreshed): void {
+  const error = served.find((one) => one.error?.retryable === true)?.error;
+  if (error !== undefined) throw error;
+  if (bugs[0] !== undefined) throw bugs[0].error;
 }
 
 /**
@@ -38,13 +45,20 @@ export async function recordTick(
   { log, metrics, run }: Sinks & Pick<World, 'run'>,
 ): Promise<void> {
   for (const { connection, error } of faulty) {
-    const { code, hint } = error;
-    log.error(`${connection}: ${code}: ${error.message} → ${hint}`, { connection, code, hint });
+    logRefreshError(error, log, { connection });
   }
   for (const { connection, seconds } of overdue) {
-    log.warn(`${connection}: overdue by ${seconds} s`, { connection, overdueSeconds: seconds });
+    log.warn(
+      `${connection}: has waited ${seconds} s for a refresh → look for its last failure in the saved query one-connection, or run: npx appflow-token-refresher check ${connection}`,
+      { connection, overdueSeconds: seconds },
+    );
   }
   log.info('dispatched', { ...summary, scheduledTime: tick.toISOString() });
+  if (summary.enqueued < summary.due) {
+    log.error(
+      `${summary.due - summary.enqueued} of ${summary.due} due connections could not be sent to the queue → see whether the queue and its key are as they were deployed`,
+    );
+  }
   metrics.addMetric('Connections', MetricUnit.Count, summary.connections);
   // A connection whose tags cannot be read is not served, whatever its age; missing and shared profiles have gauges of their own.
   const malformed = faulty.filter(({ error }) => error.code === 'SECRET_MALFORMED').length;
@@ -54,7 +68,11 @@ export async function recordTick(
   metrics.addMetric('SharedProfiles', MetricUnit.Count, summary.sharedProfiles.length);
   try {
     const waiting = await escrow.list(run);
-    for (const connection of waiting) log.warn(`${connection}: a refresh token waits in escrow`, { connection });
+    for (const connection of waiting)
+      log.warn(
+        `${connection}: a refresh token waits in escrow → the next refresh stores it; if it stays, see TOKEN_NOT_PERSISTED in the runbook`,
+        { connection },
+      );
     metrics.addMetric('TokensInEscrow', MetricUnit.Count, waiting.length);
   } catch (error) {
     // What is due is in the queue already: a tick must not fail, and be repeated, because a gauge cannot be read.

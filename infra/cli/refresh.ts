@@ -80,7 +80,9 @@ export async function serveAll(
       const name = rest.shift();
       if (name === undefined) return;
       try {
-        const [served] = await refreshByHand([name], dryRun, session.rules, session.ports, session.run());
+        const refreshed = await refreshByHand([name], dryRun, session.rules, session.ports, session.run());
+        if (refreshed.bugs[0] !== undefined) throw refreshed.bugs[0].error;
+        const [served] = refreshed.served;
         if (served === undefined) continue;
         const report = reportOf(served);
         reports.set(name, report);

@@ -150,8 +150,8 @@ async function exchange(
     const said = v.safeParse(ErrorResponse, body);
     const { error, error_description: description } = said.success ? said.output : {};
     const names = { connection, secret: secretName };
-    const { message, advice } = readRefusal({ error, description, status: response.status }, false, names);
-    throw new RefreshError('SALESFORCE_REFUSED', message, advice);
+    const { kind, message, advice } = readRefusal({ error, description, status: response.status }, false, names);
+    throw new RefreshError(kind === 'later' ? 'SALESFORCE_UNAVAILABLE' : 'SALESFORCE_REFUSED', message, advice);
   }
   if (tokens.output.refresh_token === undefined) throw tokenMissing('refresh', secretName);
   const userInfo = await answer(login.loginUrl, () =>
