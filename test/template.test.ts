@@ -217,7 +217,8 @@ describe('the functions', () => {
 
   test('Secrets Manager of this account may invoke rotate, and EventBridge heal', () => {
     const invokers = ofType('AWS::Lambda::Permission').map(([, given]) => given);
-    expect(invokers).toHaveLength(2);
+    // Two rules of EventBridge's, and Secrets Manager.
+    expect(invokers).toHaveLength(3);
     expect(invokers).toContainEqual({
       Action: 'lambda:InvokeFunction',
       FunctionName: { 'Fn::GetAtt': ['RotateLambdaFunction', 'Arn'] },
@@ -537,7 +538,7 @@ describe('the alarms', () => {
     const { LogGroupNames, QueryString } = properties('WhatFailedQuery');
     expect(LogGroupNames).toEqual(FUNCTIONS.map((name) => ({ Ref: `${capitalised(name)}LogGroup` })));
     expect(QueryString).toBe(
-      'filter level in ["WARN", "ERROR"]\n| stats latest(@timestamp) as last, count(*) as times, latest(hint) as whatToDo, latest(message) as said by connection, code\n| sort last desc\n',
+      'filter level in ["WARN", "ERROR"]\n| stats fromMillis(latest(@timestamp)) as last, count(*) as times, latest(hint) as whatToDo, latest(message) as said by connection, code\n| sort last desc\n',
     );
   });
 });
@@ -580,11 +581,16 @@ describe('the dashboard', () => {
     for (const name of [...shown, ...searched]) expect(emitted).toContain(name);
   });
 
-  test('names connection, code and hint by the query that is saved too', () => {
-    const query = body().find(({ type }) => type === 'log')?.properties.query ?? '';
-    const saved = String(properties('WhatFailedQuery')['QueryString']).trim().replaceAll('\n', ' ');
+  test('names the connections whose last attempt failed, why and what to do, out of the logs of all functions', () => {
+    const [failing, warnings] = body().flatMap(({ type, properties: { query } }) => (type === 'log' ? [query] : []));
     const sources = FUNCTIONS.map((name) => `SOURCE '\${${capitalised(name)}LogGroup}' | `).join('');
-    expect(query).toBe(sources + saved);
+    for (const query of [failing, warnings]) expect(query?.startsWith(sources)).toBe(true);
+    for (const column of ['failsWith', 'why', 'whatToDo', 'lastAttempt', 'by connection'])
+      expect(failing).toContain(column);
+    // The reason stands in the line between the code and the arrow, as error-log.ts writes it.
+    const parse = /parse message \/(.+?)\/ \|/.exec(failing ?? '')?.[1] ?? '';
+    const line = 'sf-eu: SALESFORCE_REFUSED: invalid_grant: expired → Authorise the app again.';
+    expect(new RegExp(parse).exec(line)?.groups?.['reason']).toBe('invalid_grant: expired');
   });
 
   test('fits the width of 24 columns, and no widget lies over another', () => {
