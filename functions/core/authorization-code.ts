@@ -24,8 +24,8 @@ export interface Done {
   readonly validUntil: Date | null;
 }
 
-/** The stored access token would end before the next refresh: it is old, which says nothing of the session's length. */
-class Outlived extends Error {}
+/** The stored access token is dead, or too old to last until the next refresh: time for an exchange. */
+class Stale extends Error {}
 
 /** Serves one AUTHORIZATION_CODE connection by the rotation protocol, or says in a dry run what it would do. */
 export async function serveAuthorizationCode(
@@ -49,19 +49,18 @@ export async function serveAuthorizationCode(
     return { handOver: rotates ? 'ACCESS_TOKEN' : connection.handOver, validUntil: null };
   }
   const rotation: RotationPorts = rotationPorts(connection, client, rules, ports);
-  let fromStore = false;
   const use = async (held: Held): Promise<Done> => {
     const validUntil = await validUntilOf(await client(), held.accessToken, rotation.endpoint, run);
-    fromStore = !held.exchanged;
-    if (fromStore && !outlivesInterval(validUntil, target.intervalSeconds, run)) throw new Outlived();
+    if (!held.exchanged && !outlivesInterval(validUntil, target.intervalSeconds, run)) throw new Stale();
     checkAccessTokenLife(connection.name, validUntil, target.intervalSeconds, run);
     const { credentials, handOver } = credentialsOf(connection, held);
     await checked({ credentials, validUntil }, serving);
     try {
       await profile.handOver(credentials, run);
     } catch (error) {
-      // An access token of this very run is as fresh as can be: one more try, no more exchanges.
-      if (!(error instanceof CredentialsRefused) || !held.exchanged) throw error;
+      if (!(error instanceof CredentialsRefused)) throw error;
+      // An access token that lives is as good as a new one: one more try, no more exchanges.
+      if (!held.exchanged && !(await isLive(held.accessToken, rotation.endpoint, run))) throw new Stale();
       await profile.handOver(credentials, run);
     }
     return { handOver, validUntil };
@@ -75,11 +74,20 @@ export async function serveAuthorizationCode(
           intervalSeconds: target.intervalSeconds,
         };
   const result = await withTokens(connection, demand, rotation, run, use).catch((error: unknown) => {
-    // A token from the store may have died meanwhile, or be too old by now: get a fresh one.
-    if (!fromStore || !(error instanceof CredentialsRefused || error instanceof Outlived)) throw error;
+    if (!(error instanceof Stale)) throw error;
     return withTokens(connection, { kind: 'exchange' }, rotation, run, use);
   });
   return result.outcome === 'done' ? result.result : 'in-progress';
+}
+
+async function isLive(accessToken: Redacted, endpoint: TokenEndpoint, run: Run): Promise<boolean> {
+  try {
+    await endpoint.tryAccessToken(accessToken, run);
+    return true;
+  } catch (error) {
+    if (error instanceof RefreshError && error.code === 'SALESFORCE_REFUSED') return false;
+    throw error;
+  }
 }
 
 /**
