@@ -171,6 +171,15 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(exchanges(world)).toBe(1);
   });
 
+  it('fills a token secret that was made beforehand without a value', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    world.aws.secrets.create({ name: 'appflow-token-refresher-tokens/sf' });
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(world.salesforce.spentTokenUses).toBe(0);
+  });
+
   it('exchanges nothing in a dry run', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');

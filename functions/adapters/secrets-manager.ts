@@ -151,7 +151,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
       }
       return stages;
     },
-    async create(name, versionId, value, run) {
+    create(name, versionId, value, run) {
       const input = {
         Name: name,
         ClientRequestToken: versionId,
@@ -159,7 +159,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         Description: 'Tokens kept by appflow-token-refresher. Read them if you must, never write them.',
         ...(kmsKeyId === undefined ? {} : { KmsKeyId: kmsKeyId }),
       };
-      await call('CreateSecret', name, run, (options) =>
+      return call('CreateSecret', name, run, (options) =>
         unlessExists(() => client.send(new CreateSecretCommand(input), options)),
       );
     },

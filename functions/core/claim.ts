@@ -13,6 +13,8 @@ const RELEASED = 'REFRESH_RELEASED';
 
 /** Milliseconds that a claim outlives the deadline of its run: the function is dead by then. */
 const CLAIM_MARGIN = 10_000;
+/** What an advanced parameter holds. */
+const MOST_ESCROW_BYTES = 8_192;
 /** Milliseconds that must be left before a token is spent: one request to Salesforce, and then to store what came back. */
 const EXCHANGE_RESERVE = 15_000;
 /** Milliseconds before the deadline at which the store is given up, so that AppFlow can still be handed the access token. */
@@ -118,7 +120,11 @@ async function create(
           seedFingerprint: fingerprint,
         }
       : { connection: connection.name, rotates: false };
-  await store.create(tokenSecret, uuid5(`${tokenSecret} from ${fingerprint}`, uuid5.URL), box(record), run);
+  const versionId = uuid5(`${tokenSecret} from ${fingerprint}`, uuid5.URL);
+  if ((await store.create(tokenSecret, versionId, box(record), run)) === 'put') return;
+  // Made beforehand without a value, so that its key and policy are the operator's: give it the first one.
+  if ((await store.current(tokenSecret, run)) === undefined)
+    await store.put(tokenSecret, versionId, box(record), undefined, run);
 }
 
 /** The claim in the hands of this run: what was obtained under it, whether that is safe, and its release. */
@@ -197,9 +203,13 @@ export class ClaimHeld {
   }
 
   async #keep(escrow: Escrow, record: TokenRecord): Promise<string | undefined> {
-    const kept = { after: this.#claimed.current.versionId, versionId: this.#versionId, record };
+    const { accessToken: _dropped, obtainedAt: _too, ...withoutAccessToken } = record;
+    const kept = (what: TokenRecord) =>
+      JSON.stringify({ after: this.#claimed.current.versionId, versionId: this.#versionId, record: what });
+    // Two tokens at the limit of their length do not fit into a parameter; an access token can be had again.
+    const value = Buffer.byteLength(kept(record)) > MOST_ESCROW_BYTES ? kept(withoutAccessToken) : kept(record);
     try {
-      return await escrow.keep(record.connection, new Redacted(JSON.stringify(kept)), this.#run);
+      return await escrow.keep(record.connection, new Redacted(value), this.#run);
     } catch (error) {
       this.#warn('the new refresh token could not be put into escrow', error);
       return undefined;

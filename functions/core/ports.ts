@@ -131,8 +131,8 @@ export interface TokenStore {
   version(name: string, versionId: string, run: Run): Promise<Redacted | undefined>;
   /** Which version carries which staging label. */
   stages(name: string, run: Run): Promise<ReadonlyMap<string, string>>;
-  /** Makes the secret with its first version, unless somebody else has. */
-  create(name: string, versionId: string, value: Redacted, run: Run): Promise<void>;
+  /** Makes the secret with its first version. `exists`: somebody else has made it, perhaps without a value. */
+  create(name: string, versionId: string, value: Redacted, run: Run): Promise<'put' | 'exists'>;
   /**
    * Puts a version under an id that follows from what it replaces: a compare-and-swap. `exists`: another value holds that id.
    *

@@ -13,7 +13,7 @@ type Handler = (event: unknown, context: Context) => Promise<unknown>;
 const TIMEOUTS: Readonly<Record<FunctionName, number>> = {
   dispatch: 60_000,
   refresh: 45_000,
-  rotate: 60_000,
+  rotate: 120_000,
   heal: 60_000,
 };
 
