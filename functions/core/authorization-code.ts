@@ -1,4 +1,4 @@
-import type { RotationPorts } from './claim.ts';
+import type { RotationPorts } from './claim-held.ts';
 import type { AuthorizationCodeConnection } from './connection.ts';
 import { type Credentials, checkLimits } from './credentials.ts';
 import { CredentialsRefused, RefreshError } from './errors.ts';

@@ -1,52 +1,19 @@
 import { v5 as uuid5 } from 'uuid';
 import * as v from 'valibot';
 import { outOfTime } from './aws-error.ts';
+import { type Claimed, RELEASED, type RotationPorts, restoreFromEscrow } from './claim-held.ts';
 import type { AuthorizationCodeConnection } from './connection.ts';
-import { RefreshError } from './errors.ts';
-import type { ClientAuth, Escrow, SecretVersion, TokenEndpoint, TokenStore } from './ports.ts';
 import { Redacted } from './redacted.ts';
 import type { Run } from './run.ts';
-import { box, fingerprintOf, jsonOrUndefined, parseRecord, TokenRecord } from './token-record.ts';
+import { box, fingerprintOf, jsonOrUndefined, parseRecord, type TokenRecord } from './token-record.ts';
 
 const CLAIM = 'REFRESH_CLAIM';
-const RELEASED = 'REFRESH_RELEASED';
 
 /** Milliseconds that a claim outlives the deadline of its run: the function is dead by then. */
 const CLAIM_MARGIN = 10_000;
-/** What an advanced parameter holds. */
-const MOST_ESCROW_BYTES = 8_192;
 /** Milliseconds that must be left before a token is spent: one request to Salesforce, and then to store what came back. */
 const EXCHANGE_RESERVE = 15_000;
-/** Milliseconds before the deadline at which the store is given up, so that AppFlow can still be handed the access token. */
-const HAND_OVER_RESERVE = 10_000;
-
 const Claim = v.object({ owner: v.string(), heldUntil: v.pipe(v.string(), v.isoTimestamp()) });
-
-/** What escrow holds: the record, and the version it follows and would have become. */
-const Kept = v.object({ after: v.string(), versionId: v.string(), record: TokenRecord });
-
-export interface RotationPorts {
-  /** The connection's name, for the log. */
-  readonly connection: string;
-  readonly store: TokenStore;
-  readonly escrow: Escrow;
-  readonly endpoint: TokenEndpoint;
-  /** Read only when an exchange is due. */
-  readonly client: () => Promise<ClientAuth>;
-  /** Full name of the token secret. */
-  readonly tokenSecret: string;
-  /** Full name of the operator's secret, for hints. */
-  readonly operatorSecret: string;
-}
-
-/** A claim that this run has made, and what it was made upon. */
-export interface Claimed {
-  readonly current: SecretVersion;
-  readonly record: TokenRecord;
-  readonly claimId: string;
-  /** The version that carries REFRESH_RELEASED, which a release must name. */
-  readonly releasedId: string | undefined;
-}
 
 /**
  * Steps 1 and 2 of the protocol of rotation.ts: read, then claim.
@@ -125,168 +92,4 @@ async function create(
   // Made beforehand without a value, so that its key and policy are the operator's: give it the first one.
   if ((await store.current(tokenSecret, run)) === undefined)
     await store.put(tokenSecret, versionId, box(record), undefined, run);
-}
-
-/** The claim in the hands of this run: what was obtained under it, whether that is safe, and its release. */
-export class ClaimHeld {
-  readonly #claimed: Claimed;
-  readonly #ports: RotationPorts;
-  #run: Run;
-  #record: TokenRecord | undefined;
-  #versionId: string;
-  #stages: readonly string[] | undefined;
-  /** `unsafe` where the store did not take the new record: the claim is then left to lapse, which sends the next run to escrow. */
-  #state: 'clean' | 'obtained' | 'persisted' | 'unsafe' = 'clean';
-  #notPersisted: RefreshError | undefined;
-  /** Whether something is left in escrow although it was stored. */
-  #leavesEscrow = false;
-
-  constructor(claimed: Claimed, ports: RotationPorts, run: Run) {
-    this.#claimed = claimed;
-    this.#ports = ports;
-    this.#run = run;
-    this.#versionId = uuid5('next', claimed.claimId);
-  }
-
-  obtained(record: TokenRecord, rotationVersionId: string | undefined): void {
-    this.#record = record;
-    this.#state = 'obtained';
-    if (rotationVersionId === undefined) return;
-    this.#versionId = rotationVersionId;
-    this.#stages = ['AWSCURRENT', 'AWSPENDING'];
-  }
-
-  /** Stores the new record as AWSCURRENT; what the store refuses until close to the deadline stays in escrow and is reported after the hand-over. */
-  async persist(): Promise<void> {
-    if (this.#record === undefined) return;
-    const { store, escrow, tokenSecret } = this.#ports;
-    const value = box(this.#record);
-    // From here on a token may be lost, so the deadline aborts nothing: only Lambda itself does.
-    this.#run = { ...this.#run, signal: new AbortController().signal };
-    let place: string | undefined;
-    for (let wait = 200; ; wait = Math.min(wait * 2, 5_000)) {
-      const refusal = await this.#tryPut(store, tokenSecret, value);
-      if (refusal === undefined) {
-        this.#state = 'persisted';
-        this.#notPersisted = undefined;
-        if (place !== undefined) await this.#emptyEscrow(escrow, this.#record.connection);
-        return;
-      }
-      this.#state = 'unsafe';
-      place ??= await this.#keep(escrow, this.#record);
-      this.#notPersisted = this.#error(place, refusal);
-      if (this.#run.now() + wait >= this.#run.deadline - HAND_OVER_RESERVE) return;
-      await this.#run.sleep(wait * (0.5 + this.#run.random() / 2));
-    }
-  }
-
-  /** What cannot be taken out of escrow is history. The claim is then left to lapse, which sends the next run there. */
-  async #emptyEscrow(escrow: Escrow, connection: string): Promise<void> {
-    try {
-      await escrow.remove(connection, this.#run);
-    } catch (error) {
-      this.#leavesEscrow = true;
-      this.#warn(
-        'the refresh token is stored, but its copy in escrow could not be deleted; the next refresh tries again',
-        error,
-      );
-    }
-  }
-
-  async #tryPut(store: TokenStore, tokenSecret: string, value: Redacted): Promise<unknown> {
-    try {
-      const put = await store.put(tokenSecret, this.#versionId, value, this.#stages, this.#run, 1);
-      return put === 'put' ? undefined : new Error('another value holds the version id');
-    } catch (error) {
-      return error;
-    }
-  }
-
-  async #keep(escrow: Escrow, record: TokenRecord): Promise<string | undefined> {
-    const { accessToken: _dropped, obtainedAt: _too, ...withoutAccessToken } = record;
-    const kept = (what: TokenRecord) =>
-      JSON.stringify({ after: this.#claimed.current.versionId, versionId: this.#versionId, record: what });
-    // Two tokens at the limit of their length do not fit into a parameter; an access token can be had again.
-    const value = Buffer.byteLength(kept(record)) > MOST_ESCROW_BYTES ? kept(withoutAccessToken) : kept(record);
-    try {
-      return await escrow.keep(record.connection, new Redacted(value), this.#run);
-    } catch (error) {
-      this.#warn('the new refresh token could not be put into escrow', error);
-      return undefined;
-    }
-  }
-
-  #error(place: string | undefined, cause: unknown): RefreshError {
-    const { tokenSecret } = this.#ports;
-    return new RefreshError(
-      'TOKEN_NOT_PERSISTED',
-      `A new refresh token could not be stored in ${tokenSecret}. ${place === undefined ? 'It could not be put into escrow either' : `It is kept in ${place}`}.`,
-      place === undefined
-        ? `See why neither ${tokenSecret} nor Parameter Store takes a value; if no later run succeeds, authorise the app again and store the new refresh token in ${this.#ports.operatorSecret}.`
-        : `See why ${tokenSecret} takes no value (quota, key policy, outage). The next run stores the token from there by itself; do not delete it.`,
-      cause,
-    );
-  }
-
-  async use<H, T>(held: H, use: (held: H) => Promise<T>): Promise<T> {
-    let result: T;
-    try {
-      result = await use(held);
-    } catch (error) {
-      if (this.#notPersisted !== undefined) throw this.#notPersisted;
-      // Nothing but the access token is new, and it did not arrive: keep it, so that the next attempt needs no exchange.
-      if (this.#state === 'obtained') await this.persist();
-      throw this.#notPersisted ?? error;
-    }
-    if (this.#notPersisted !== undefined) throw this.#notPersisted;
-    return result;
-  }
-
-  async release(): Promise<void> {
-    if (this.#state === 'unsafe' || this.#leavesEscrow) return;
-    const { releasedId, claimId } = this.#claimed;
-    try {
-      await this.#ports.store.moveStage(this.#ports.tokenSecret, RELEASED, releasedId, claimId, this.#run);
-    } catch (error) {
-      this.#warn('the lock on its token secret was not released; the next refresh may have to wait a minute', error);
-    }
-  }
-
-  #warn(what: string, error: unknown): void {
-    const reason =
-      error instanceof RefreshError
-        ? `${error.code}, ${error.message}`
-        : error instanceof Error
-          ? error.name
-          : 'unknown';
-    this.#run.warn(this.#ports.connection, `${what} (${reason})`);
-  }
-}
-
-/** @returns whether the store has moved on */
-async function restoreFromEscrow(
-  connection: string,
-  currentId: string,
-  { store, escrow, tokenSecret }: RotationPorts,
-  run: Run,
-): Promise<boolean> {
-  const found = await escrow.find(connection, run);
-  if (found === undefined) return false;
-  const kept = v.safeParse(Kept, jsonOrUndefined(found));
-  const follows = kept.success && kept.output.after === currentId;
-  if (follows) {
-    const put = await store.put(tokenSecret, kept.output.versionId, box(kept.output.record), undefined, run);
-    // Nobody puts another value under this id; if somebody did, what lies in escrow must not be thrown away.
-    if (put === 'exists') throw notRestored(connection, tokenSecret);
-  }
-  await escrow.remove(connection, run);
-  return follows;
-}
-
-function notRestored(connection: string, tokenSecret: string): RefreshError {
-  return new RefreshError(
-    'TOKEN_NOT_PERSISTED',
-    `The refresh token that lies in escrow for ${connection} cannot be stored in ${tokenSecret}: another value holds its version id.`,
-    `Find out who else writes to ${tokenSecret}; then delete that secret and run refresh for ${connection}, or authorise the app again.`,
-  );
 }

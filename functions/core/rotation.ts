@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { type Claimed, ClaimHeld, claim, type RotationPorts } from './claim.ts';
+import { claim } from './claim.ts';
+import { type Claimed, ClaimHeld, type RotationPorts } from './claim-held.ts';
 import type { AuthorizationCodeConnection } from './connection.ts';
 import { RefreshError } from './errors.ts';
 import type { Tokens } from './ports.ts';
