@@ -148,12 +148,20 @@ export class ClaimHeld {
       result = await use(held);
     } catch (error) {
       if (this.#notPersisted !== undefined) throw this.#notPersisted;
-      // Nothing but the access token is new, and it did not arrive: keep it, so that the next attempt needs no exchange.
-      if (this.#state === 'obtained') await this.persist();
-      throw this.#notPersisted ?? error;
+      if (this.#state === 'obtained') await this.#keepAccessToken();
+      throw error;
     }
     if (this.#notPersisted !== undefined) throw this.#notPersisted;
     return result;
+  }
+
+  /** Nothing but the access token is new, and it did not arrive: stored, it saves the next attempt an exchange. Nothing is lost without it. */
+  async #keepAccessToken(): Promise<void> {
+    if (this.#record === undefined) return;
+    const { store, tokenSecret } = this.#ports;
+    const refusal = await this.#tryPut(store, tokenSecret, box(this.#record));
+    if (refusal !== undefined)
+      this.#warn('the new access token was not stored; the next refresh exchanges again', refusal);
   }
 
   async release(): Promise<void> {
