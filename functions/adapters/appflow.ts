@@ -9,29 +9,17 @@ import {
   StartFlowCommand,
   UpdateConnectorProfileCommand,
 } from '@aws-sdk/client-appflow';
-import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import { type AwsCall, callAws } from '../core/aws-error.ts';
 import type { Credentials } from '../core/credentials.ts';
 import { CredentialsRefused, RefreshError } from '../core/errors.ts';
 import type { AppFlow, Flows, Profile } from '../core/ports.ts';
-import { type Run, withRetries } from '../core/run.ts';
+import type { Run } from '../core/run.ts';
 
 /** The most names, and the most profiles on a page, that DescribeConnectorProfiles takes and gives. */
 const PAGE = 100;
 
-/** One call of AppFlow, retried where that is worth it, its errors in our words. */
-async function call<T>(
-  operation: string,
-  resource: string,
-  run: Run,
-  attempt: () => Promise<T>,
-  meanings: AwsCall['meanings'] = {},
-): Promise<T> {
-  try {
-    return await withRetries(run, attempt, (error) => awsErrorKind(error) === 'transient');
-  } catch (error) {
-    const action = `appflow:${operation}`;
-    throw translateAwsError(error, { action, resource, unavailable: 'APPFLOW_UNAVAILABLE', meanings }, run);
-  }
+function call(operation: string, resource: string, meanings: AwsCall['meanings'] = {}): AwsCall {
+  return { action: `appflow:${operation}`, resource, unavailable: 'APPFLOW_UNAVAILABLE', meanings };
 }
 
 /** AppFlow's profiles through its SDK client, whose own retries must be off: they leave ConflictException out. */
@@ -44,8 +32,8 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
     let nextToken: string | undefined;
     do {
       const page = { ...input, maxResults: PAGE, ...(nextToken === undefined ? {} : { nextToken }) };
-      const answer = await call('DescribeConnectorProfiles', '*', run, () =>
-        client.send(new DescribeConnectorProfilesCommand(page), { abortSignal: run.signal }),
+      const answer = await callAws(call('DescribeConnectorProfiles', '*'), run, (options) =>
+        client.send(new DescribeConnectorProfilesCommand(page), options),
       );
       for (const described of answer.connectorProfileDetails ?? []) {
         if (described.connectorProfileName !== undefined)
@@ -80,14 +68,13 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
         const clientToken = createHash('sha256')
           .update(JSON.stringify([run.id, handOvers, request]))
           .digest('hex');
-        const send = () =>
-          client.send(new UpdateConnectorProfileCommand({ ...request, clientToken }), { abortSignal: run.signal });
-        await call(
+        const update = call(
           'UpdateConnectorProfile',
           `connectorprofile/${connectorProfileName}`,
-          run,
-          send,
           updateMeanings(connectorProfileName),
+        );
+        await callAws(update, run, (options) =>
+          client.send(new UpdateConnectorProfileCommand({ ...request, clientToken }), options),
         );
       },
     };
@@ -107,8 +94,8 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
       return found;
     },
     async supportedGrants(run) {
-      const answer = await call('DescribeConnectors', '*', run, () =>
-        client.send(new DescribeConnectorsCommand({ connectorTypes: ['Salesforce'] }), { abortSignal: run.signal }),
+      const answer = await callAws(call('DescribeConnectors', '*'), run, (options) =>
+        client.send(new DescribeConnectorsCommand({ connectorTypes: ['Salesforce'] }), options),
       );
       const grants =
         answer.connectorConfigurations?.['Salesforce']?.connectorMetadata?.Salesforce?.oauth2GrantTypesSupported;
@@ -121,9 +108,9 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
 export function flowsAdapter(client: AppflowClient): Flows {
   return {
     async flow(flowName, run) {
-      const answer = await call('DescribeFlow', `flow/${flowName}`, run, async () => {
+      const answer = await callAws(call('DescribeFlow', `flow/${flowName}`), run, async (options) => {
         try {
-          return await client.send(new DescribeFlowCommand({ flowName }), { abortSignal: run.signal });
+          return await client.send(new DescribeFlowCommand({ flowName }), options);
         } catch (error) {
           if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
           throw error;
@@ -142,8 +129,8 @@ export function flowsAdapter(client: AppflowClient): Flows {
       };
     },
     async start(flowName, clientToken, run) {
-      await call('StartFlow', `flow/${flowName}`, run, () =>
-        client.send(new StartFlowCommand({ flowName, clientToken }), { abortSignal: run.signal }),
+      await callAws(call('StartFlow', `flow/${flowName}`), run, (options) =>
+        client.send(new StartFlowCommand({ flowName, clientToken }), options),
       );
     },
   };

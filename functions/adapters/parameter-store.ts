@@ -1,8 +1,8 @@
 import type { SSMClient } from '@aws-sdk/client-ssm';
-import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import { type AwsCall, callAws } from '../core/aws-error.ts';
 import type { Escrow } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
-import { type Run, withRetries } from '../core/run.ts';
+import type { Run } from '../core/run.ts';
 
 /** The most that DescribeParameters gives on a page. */
 const PAGE = 50;
@@ -33,14 +33,14 @@ export function escrowAdapter(
         ...(kmsKeyId === undefined ? {} : { KeyId: kmsKeyId }),
       });
       const client = await load();
-      await call('PutParameter', Name, run, (options) => client.send(command, options));
+      await callAws(call('PutParameter', Name), run, (options) => client.send(command, options));
       return `the parameter ${Name}`;
     },
     async find(connection, run) {
       const { GetParameterCommand } = await import('@aws-sdk/client-ssm');
       const Name = prefix + encoded(connection);
       const client = await load();
-      const answer = await call('GetParameter', Name, run, (options) =>
+      const answer = await callAws(call('GetParameter', Name), run, (options) =>
         unlessMissing(() => client.send(new GetParameterCommand({ Name, WithDecryption: true }), options)),
       );
       const value = answer?.Parameter?.Value;
@@ -50,7 +50,7 @@ export function escrowAdapter(
       const { DeleteParameterCommand } = await import('@aws-sdk/client-ssm');
       const Name = prefix + encoded(connection);
       const client = await load();
-      await call('DeleteParameter', Name, run, (options) =>
+      await callAws(call('DeleteParameter', Name), run, (options) =>
         unlessMissing(() => client.send(new DeleteParameterCommand({ Name }), options)),
       );
     },
@@ -66,7 +66,7 @@ export function escrowAdapter(
           MaxResults: PAGE,
           ...(NextToken === undefined ? {} : { NextToken }),
         };
-        const answer = await call('DescribeParameters', '*', run, (options) =>
+        const answer = await callAws(call('DescribeParameters', '*'), run, (options) =>
           client.send(new DescribeParametersCommand(input), options),
         );
         for (const { Name } of answer.Parameters ?? [])
@@ -78,26 +78,8 @@ export function escrowAdapter(
   };
 }
 
-async function call<T>(
-  operation: string,
-  resource: string,
-  run: Run,
-  attempt: (options: { abortSignal: AbortSignal }) => Promise<T>,
-): Promise<T> {
-  try {
-    return await withRetries(
-      run,
-      () => attempt({ abortSignal: run.signal }),
-      (error) => awsErrorKind(error) === 'transient',
-      3,
-    );
-  } catch (error) {
-    throw translateAwsError(
-      error,
-      { action: `ssm:${operation}`, resource, unavailable: 'SECRETS_UNAVAILABLE' } satisfies AwsCall,
-      run,
-    );
-  }
+function call(operation: string, resource: string): AwsCall {
+  return { action: `ssm:${operation}`, resource, unavailable: 'SECRETS_UNAVAILABLE' };
 }
 
 async function unlessMissing<T>(send: () => Promise<T>): Promise<T | undefined> {

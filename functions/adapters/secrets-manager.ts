@@ -9,44 +9,21 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import { type AwsCall, callAws } from '../core/aws-error.ts';
 import { RefreshError } from '../core/errors.ts';
 import type { ListedSecret, Secrets, SecretVersion, TokenStore } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
-import { type Run, withRetries } from '../core/run.ts';
+import type { Run } from '../core/run.ts';
 
 /** The most ids that BatchGetSecretValue takes. */
 const BATCH = 20;
 /** The most secrets on a page of ListSecrets. */
 const PAGE = 100;
 
-/** One call of Secrets Manager, retried where that is worth it, its errors in our words. */
-async function call<T>(
-  operation: string,
-  resource: string,
-  run: Run,
-  attempt: (options: { abortSignal: AbortSignal }) => Promise<T>,
-  attempts?: number,
-): Promise<T> {
-  try {
-    return await withRetries(
-      run,
-      () => attempt({ abortSignal: run.signal }),
-      (error) => awsErrorKind(error) === 'transient',
-      attempts,
-    );
-  } catch (error) {
-    throw translateAwsError(
-      error,
-      {
-        action: `secretsmanager:${operation}`,
-        resource,
-        unavailable: 'SECRETS_UNAVAILABLE',
-        meanings: resource === '*' ? {} : meaningsFor(resource),
-      },
-      run,
-    );
-  }
+function call(operation: string, resource: string): AwsCall {
+  // What a call for many secrets is refused for says nothing of one.
+  const meanings = resource === '*' ? {} : meaningsFor(resource);
+  return { action: `secretsmanager:${operation}`, resource, unavailable: 'SECRETS_UNAVAILABLE', meanings };
 }
 
 /** The operator's secrets: read, never written. */
@@ -60,7 +37,7 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
       return found;
     },
     async value(id, run) {
-      const answer = await call('GetSecretValue', id, run, (options) =>
+      const answer = await callAws(call('GetSecretValue', id), run, (options) =>
         client.send(new GetSecretValueCommand({ SecretId: id }), options),
       );
       return versionOf(id, answer);
@@ -75,7 +52,7 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
           MaxResults: PAGE,
           ...(NextToken === undefined ? {} : { NextToken }),
         };
-        const answer = await call('ListSecrets', '*', run, (options) =>
+        const answer = await callAws(call('ListSecrets', '*'), run, (options) =>
           client.send(new ListSecretsCommand(input), options),
         );
         for (const entry of answer.SecretList ?? []) {
@@ -88,7 +65,7 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
       return [...found.values()];
     },
     async describe(name, run) {
-      const answer = await call('DescribeSecret', name, run, (options) =>
+      const answer = await callAws(call('DescribeSecret', name), run, (options) =>
         client.send(new DescribeSecretCommand({ SecretId: name }), options),
       );
       if (answer.DeletedDate !== undefined) throw notFound(name);
@@ -104,7 +81,7 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
     let NextToken: string | undefined;
     do {
       const input = { SecretIdList: [...names], ...(NextToken === undefined ? {} : { NextToken }) };
-      const answer = await call('BatchGetSecretValue', '*', run, (options) =>
+      const answer = await callAws(call('BatchGetSecretValue', '*'), run, (options) =>
         client.send(new BatchGetSecretValueCommand(input), options),
       );
       for (const entry of answer.SecretValues ?? []) {
@@ -129,7 +106,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
     selector: { VersionId: string } | { VersionStage: string },
     run: Run,
   ): Promise<SecretVersion | undefined> =>
-    call('GetSecretValue', name, run, async (options) => {
+    callAws(call('GetSecretValue', name), run, async (options) => {
       try {
         const answer = await client.send(new GetSecretValueCommand({ SecretId: name, ...selector }), options);
         return versionOf(name, answer);
@@ -142,7 +119,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
     current: (name, run) => get(name, { VersionStage: 'AWSCURRENT' }, run),
     version: async (name, versionId, run) => (await get(name, { VersionId: versionId }, run))?.value,
     async stages(name, run) {
-      const answer = await call('DescribeSecret', name, run, (options) =>
+      const answer = await callAws(call('DescribeSecret', name), run, (options) =>
         client.send(new DescribeSecretCommand({ SecretId: name }), options),
       );
       const stages = new Map<string, string>();
@@ -159,7 +136,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         Description: 'Tokens kept by appflow-token-refresher. Read them if you must, never write them.',
         ...(kmsKeyId === undefined ? {} : { KmsKeyId: kmsKeyId }),
       };
-      return call('CreateSecret', name, run, (options) =>
+      return callAws(call('CreateSecret', name), run, (options) =>
         unlessExists(() => client.send(new CreateSecretCommand(input), options)),
       );
     },
@@ -170,9 +147,8 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         SecretString: value.reveal(),
         ...(stages === undefined ? {} : { VersionStages: [...stages] }),
       };
-      return call(
-        'PutSecretValue',
-        name,
+      return callAws(
+        call('PutSecretValue', name),
         run,
         (options) => unlessExists(() => client.send(new PutSecretValueCommand(input), options)),
         attempts,
@@ -186,7 +162,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         ...(from === undefined ? {} : { RemoveFromVersionId: from }),
         ...(to === undefined ? {} : { MoveToVersionId: to }),
       };
-      await call('UpdateSecretVersionStage', name, run, (options) =>
+      await callAws(call('UpdateSecretVersionStage', name), run, (options) =>
         client.send(new UpdateSecretVersionStageCommand(input), options),
       );
     },

@@ -8,11 +8,11 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import type { KMSClient } from '@aws-sdk/client-kms';
-import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
+import { type AwsCall, callAws } from '../core/aws-error.ts';
 import { RefreshError } from '../core/errors.ts';
 import type { Signer } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
-import { type Run, withRetries } from '../core/run.ts';
+import type { Run } from '../core/run.ts';
 
 const HEADER = { alg: 'RS256', typ: 'JWT' } as const;
 const FEWEST_BITS = 2048;
@@ -52,20 +52,14 @@ async function signWithKms(keyId: string, claims: string, kms: () => Promise<KMS
     MessageType: 'DIGEST',
     SigningAlgorithm: 'RSASSA_PKCS1_V1_5_SHA_256',
   });
-  try {
-    const { Signature } = await withRetries(
-      run,
-      () => client.send(command, { abortSignal: run.signal }),
-      (error) => awsErrorKind(error) === 'transient',
-    );
-    return new Redacted(`${signingInput}.${Buffer.from(Signature ?? []).toString('base64url')}`);
-  } catch (error) {
-    throw translateAwsError(
-      error,
-      { action: 'kms:Sign', resource: keyId, unavailable: 'KMS_UNAVAILABLE', meanings: kmsMeanings(keyId) },
-      run,
-    );
-  }
+  const call = {
+    action: 'kms:Sign',
+    resource: keyId,
+    unavailable: 'KMS_UNAVAILABLE',
+    meanings: kmsMeanings(keyId),
+  } as const;
+  const { Signature } = await callAws(call, run, (options) => client.send(command, options));
+  return new Redacted(`${signingInput}.${Buffer.from(Signature ?? []).toString('base64url')}`);
 }
 
 function kmsMeanings(keyId: string): NonNullable<AwsCall['meanings']> {

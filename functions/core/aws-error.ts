@@ -1,5 +1,5 @@
 import { type ErrorCode, RefreshError } from './errors.ts';
-import type { Run } from './run.ts';
+import { type Run, withRetries } from './run.ts';
 
 /** Error names that AWS services use for throttling; most are modelled by no operation, so they must be known by name. */
 const THROTTLING = new Set([
@@ -119,6 +119,29 @@ export function translateAwsError(error: unknown, call: AwsCall, run: Run): unkn
     'Nothing to do unless it goes on: the next attempt comes by itself. See the AWS Health Dashboard and the service quotas.',
     error,
   );
+}
+
+/**
+ * One call of AWS, as every adapter makes it: retried where that is worth it, aborted at the deadline, its errors in our words.
+ *
+ * @param attempts how often it is tried at most
+ */
+export async function callAws<T>(
+  call: AwsCall,
+  run: Run,
+  attempt: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
+  attempts?: number,
+): Promise<T> {
+  try {
+    return await withRetries(
+      run,
+      () => attempt({ abortSignal: run.signal }),
+      (error) => awsErrorKind(error) === 'transient',
+      attempts,
+    );
+  } catch (error) {
+    throw translateAwsError(error, call, run);
+  }
 }
 
 /** A refusal that no page lists for this operation. It is called retryable, since a quota or a state of the service is the likeliest reason. */
