@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { QUEUE } from '../infra/local/world.ts';
 import { CODE_APP, START, type TestWorld, testWorld, USER } from './support/world.ts';
 
 const exchanges = (world: TestWorld) =>
@@ -177,6 +178,35 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     world.aws.secrets.create({ name: 'appflow-token-refresher-tokens/sf' });
     expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
     expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
+    expect(world.salesforce.spentTokenUses).toBe(0);
+  });
+
+  it('empties escrow also where the retry shares its batch with a message of a later tick', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    await world.refresh(['sf']);
+    world.clock.turn(3600);
+    let exchanged = false;
+    world.fault = ({ operation }, phase) => {
+      if (operation === 'token:refresh_token' && phase === 'after') exchanged = true;
+      return exchanged && phase === 'before' && operation === 'PutSecretValue'
+        ? { status: 500, code: 'InternalServiceError' }
+        : undefined;
+    };
+    await world.tick();
+    world.fault = undefined;
+    expect(world.aws.parameters.all()).toHaveLength(1);
+    // A second message for the connection, of a tick before the hand-over too: alone it would be up to date.
+    const [retry] = world.aws.queue.messages(QUEUE);
+    world.aws.queue.send(QUEUE, { body: retry?.body ?? '', groupId: retry?.groupId, deduplicationId: 'another' });
+    const [first, second] = world.aws.queue.messages(QUEUE);
+    expect([first?.receiveCount, second?.receiveCount]).toEqual([1, 0]);
+    world.clock.turn(271);
+    const later = JSON.parse(retry?.body ?? '{}');
+    later.scheduledTime = new Date(Date.parse(later.scheduledTime) + 1).toISOString();
+    world.aws.queue.send(QUEUE, { body: JSON.stringify(later), groupId: retry?.groupId, deduplicationId: 'later' });
+    await world.serveQueue();
+    expect(world.aws.parameters.all()).toHaveLength(0);
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 

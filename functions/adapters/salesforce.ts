@@ -25,7 +25,9 @@ const TokenResponse = v.object({
   refresh_token: v.optional(v.pipe(v.string(), v.minLength(1))),
 });
 const ErrorResponse = v.object({ error: v.string(), error_description: v.optional(v.string()) });
-const IntrospectionResponse = v.object({ active: v.boolean(), exp: v.optional(v.number()) });
+/** Epoch seconds, and no more of them than a date can hold. */
+const Exp = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8_640_000_000_000));
+const IntrospectionResponse = v.object({ active: v.boolean(), exp: v.optional(Exp) });
 
 /** A refusal on its way to becoming an error: whoever asked may know a cure. */
 class Refused extends Error {
@@ -293,10 +295,8 @@ async function jsonOf(response: Response): Promise<unknown> {
   const decoder = new TextDecoder();
   for await (const chunk of response.body ?? []) {
     text += decoder.decode(chunk, { stream: true });
-    if (text.length > LONGEST_BODY) {
-      await response.body?.cancel().catch(() => undefined);
-      return undefined;
-    }
+    // Leaving the loop cancels the rest.
+    if (text.length > LONGEST_BODY) return undefined;
   }
   try {
     return JSON.parse(text);

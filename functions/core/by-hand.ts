@@ -1,6 +1,6 @@
 import { RefreshError } from './errors.ts';
 import type { Secrets } from './ports.ts';
-import { type Refreshed, refresh, type Served } from './refresh.ts';
+import { type Refreshed, refresh, type Served, shown } from './refresh.ts';
 import type { Run } from './run.ts';
 import { profileShared, type RefreshPorts, type RefreshRules, type Target } from './serving.ts';
 import { targetOf } from './targets.ts';
@@ -11,7 +11,6 @@ const AT_ONCE = 10;
 /**
  * Refreshes connections that a person named: due or not does not matter. Their tags are read without the listing's lag; the listing only
  * tells whether another secret claims the same profile.
- *
  */
 export async function refreshByHand(
   names: readonly string[],
@@ -79,11 +78,7 @@ export async function claimants(
 }
 
 function failed(connection: string, connectorProfileName: string, error: RefreshError): Served {
-  const { code, retryable, message, hint } = error;
-  return {
-    report: { connection, connectorProfileName, outcome: 'failed', error: { code, retryable, message, hint } },
-    error,
-  };
+  return { report: { connection, connectorProfileName, outcome: 'failed', error: shown(error) }, error };
 }
 
 async function orError<T>(get: () => Promise<T>): Promise<T | RefreshError> {

@@ -39,11 +39,6 @@ const YOUNG = 15 * 60_000;
 const AUTHENTICATION =
   /authenticat|authoriz|authoris|\bauth\b|oauth|invalid_grant|invalid_session|session expired|access token|refresh token|credential|\b401\b|connectorauth/i;
 
-/** Whether the reason that AppFlow gives speaks of credentials: only those can be healed here. */
-export function isAuthenticationFailure(reason: string): boolean {
-  return AUTHENTICATION.test(reason);
-}
-
 /**
  * Refreshes the connection behind a flow that failed to log in, and starts the flow again where that is wanted.
  *
@@ -60,7 +55,7 @@ export async function heal(
     report: { flow: flowName, outcome: 'nothing-to-do', message, connections: [] },
     refreshed: { served: [], bugs: [] },
   });
-  if (!isAuthenticationFailure(failure.reason))
+  if (!AUTHENTICATION.test(failure.reason))
     return nothing('This run did not fail because of its credentials; nothing to do.');
   const flow = await ports.flows.flow(flowName, run);
   if (flow === undefined) return nothing(`${flowName} does not exist any more.`);

@@ -49,6 +49,11 @@ export interface Refreshed {
   readonly bugs: readonly { readonly connection: string; readonly error: unknown }[];
 }
 
+/** What callers see of an error. */
+export function shown({ code, retryable, message, hint }: RefreshError): NonNullable<ConnectionReport['error']> {
+  return { code, retryable, message, hint };
+}
+
 /** Connections served at once. No call rate of AppFlow's is published, so it is kept modest. */
 const AT_ONCE = 10;
 
@@ -160,8 +165,7 @@ async function serve(
     return report({ outcome: dryRun ? 'would-refresh' : 'refreshed', validUntil: isoOrNull(obtained.validUntil) });
   } catch (error) {
     if (!(error instanceof RefreshError)) throw error;
-    const { code, retryable, message, hint } = error;
-    return { ...report({ outcome: 'failed', error: { code, retryable, message, hint } }), error };
+    return { ...report({ outcome: 'failed', error: shown(error) }), error };
   }
 }
 

@@ -28,5 +28,5 @@ export function parseInput<S extends v.GenericSchema>(schema: S, event: unknown,
       return `${/^[A-Za-z_][\w.-]{0,23}$/.test(path) ? path : 'a key whose name is not shown'} is not a key of this event`;
     return issue.input === undefined ? `${path} is missing` : `${path} must be an object`;
   });
-  throw new RefreshError('INPUT_INVALID', `${problems.join('; ')}.`, usage, undefined);
+  throw new RefreshError('INPUT_INVALID', `${problems.join('; ')}.`, usage);
 }

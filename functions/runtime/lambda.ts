@@ -30,7 +30,6 @@ export interface World extends Parts {
   readonly run: Run;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly context: Context;
 }
 
 /** Milliseconds kept back from Lambda's timeout for the answer and the log. */
@@ -61,7 +60,7 @@ export function lambda<R>(
             parts = { ...compose(settings), settings };
           }
           callsBefore = parts.awsCalls();
-          return await use(event, { ...parts, run: runOf(context, clock, log), log, metrics, context });
+          return await use(event, { ...parts, run: runOf(context, clock, log), log, metrics });
         } catch (error) {
           throw leaving(error, log);
         } finally {

@@ -38,12 +38,12 @@ export function isQueueEvent(event: unknown): event is QueueEvent {
 export async function serveMessages(event: QueueEvent, world: World): Promise<(record: SQSRecord) => Promise<void>> {
   const targets = new Map<string, Target>();
   for (const { body, attributes } of event.Records) {
-    const parsed = targetOf(body);
-    if (parsed === undefined) continue;
-    const target = { ...parsed, isRetry: isRetry(attributes) };
-    const earlier = targets.get(target.connection);
-    // Of two messages for one connection the later tick asks for more.
-    if (earlier === undefined || later(target, earlier)) targets.set(target.connection, target);
+    const target = targetOf(body);
+    if (target === undefined) continue;
+    const other = targets.get(target.connection);
+    // Of two messages for one connection the later tick asks for more, and a retry stays one.
+    const asked = other === undefined || later(target, other) ? target : other;
+    targets.set(target.connection, { ...asked, isRetry: isRetry(attributes) || other?.isRetry === true });
   }
   const refreshed = await refresh([...targets.values()], false, world.rules, world.ports, world.run);
   record(refreshed, world);
