@@ -14,10 +14,9 @@ const Input = v.strictObject({
 export const create = lambda(
   async (event, world) => {
     const input = parseInput(Input, event, 'dispatch takes {"scheduledTime": …}, {} or {"force": true}.');
-    const { rules, ports, queue, run } = world;
-    const tick = input.scheduledTime ?? new Date(run.now());
-    const dispatched = await dispatch(tick, input.force === true, rules, { ...ports, queue: await queue() }, run);
-    await recordTick(dispatched, tick, ports.escrow, world);
+    const scheduledTime = input.scheduledTime ?? new Date(world.run.now());
+    const dispatched = await dispatch({ scheduledTime, force: input.force === true }, world);
+    await recordTick(dispatched, scheduledTime, world);
     return dispatched.summary;
   },
   { needsQueue: true },

@@ -5,10 +5,9 @@ import { record, throwWhatMayPass } from './runtime/telemetry.ts';
 
 /** Refreshes the connection of a flow that failed to log in, and starts the flow again if RERUN_FLOWS says so. */
 export const create = lambda(async (event, world) => {
-  const { rules, settings, ports, run, log } = world;
-  const { report, refreshed } = await heal(parseFlowEvent(event), { ...rules, ...settings }, ports, run);
+  const { report, refreshed } = await heal(parseFlowEvent(event), world);
   record(refreshed, world);
-  log.info(`${report.flow}: ${report.message}`, { flow: report.flow, outcome: report.outcome });
+  world.log.info(`${report.flow}: ${report.message}`, { flow: report.flow, outcome: report.outcome });
   // Lambda invokes this again after an error.
   throwWhatMayPass(refreshed);
   return report;

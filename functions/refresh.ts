@@ -1,7 +1,7 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import * as v from 'valibot';
-import { refreshByHand } from './core/by-hand.ts';
-import { isConnectionName } from './core/targets.ts';
+import { isConnectionName } from './core/connection/target.ts';
+import { refreshByHand } from './core/refresh-by-hand.ts';
 import { parseInput } from './runtime/input.ts';
 import { lambda, type World } from './runtime/lambda.ts';
 import { isQueueEvent, type QueueEvent, serveMessages } from './runtime/queue-event.ts';
@@ -12,7 +12,7 @@ const USAGE = 'refresh takes messages of its queue, or {"connections": ["NAME", 
 const Input = v.strictObject({
   connections: v.pipe(
     v.array(
-      v.pipe(v.string('must be a string'), v.check(isConnectionName, 'is no name that a connection can have')),
+      v.pipe(v.string('must be a string'), v.check(isConnectionName, 'is not a name that a connection can have')),
       'must be a list of names',
     ),
     v.minLength(1, 'is empty'),
@@ -22,13 +22,7 @@ const Input = v.strictObject({
 
 async function byHand(event: unknown, world: World) {
   const { connections, dryRun } = parseInput(Input, event, USAGE);
-  const refreshed = await refreshByHand(
-    connections,
-    dryRun,
-    { ...world.rules, ...world.settings },
-    world.ports,
-    world.run,
-  );
+  const refreshed = await refreshByHand(connections, dryRun, world);
   record(refreshed, world);
   if (refreshed.bugs[0] !== undefined) throw refreshed.bugs[0].error;
   const reports = refreshed.served.map(({ report }) => report);

@@ -12,7 +12,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { build } from 'esbuild';
 import jwt from 'jsonwebtoken';
 import { signerAdapter } from '../functions/adapters/signer.ts';
-import { claimsSet } from '../functions/core/claims.ts';
+import { claimsSet } from '../functions/core/grants/jwt-bearer.ts';
 import { Redacted } from '../functions/core/redacted.ts';
 import { TurnableClock } from './local/clock.ts';
 import { captureOutput } from './local/output.ts';

@@ -88,9 +88,9 @@ describe('heal', () => {
     const good = { ...event, detail: { ...event.detail, error: undefined, status: 'Execution Successful' } };
     expect(await heal(world, good)).toMatchObject({ outcome: 'nothing-to-do' });
     world.aws.appflow.putProfile({ name: 'marketo', connectorType: 'Marketo' });
-    world.aws.appflow.flows.create({ flowName: 'strange', connectorProfileName: 'unclaimed' });
+    world.aws.appflow.flows.create({ flowName: 'strange', connectorProfileName: 'unserved' });
     const strange = { ...event, detail: { ...event.detail, 'flow-name': 'strange' } };
-    expect((await heal(world, strange)).message).toContain('No connection claims');
+    expect((await heal(world, strange)).message).toContain('No connection names');
     const gone = { ...event, detail: { ...event.detail, 'flow-name': 'gone' } };
     expect((await heal(world, gone)).message).toContain('does not exist any more');
     expect(updates(world)).toBe(0);

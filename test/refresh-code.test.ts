@@ -160,7 +160,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.family(seed)).toMatchObject({ alive: true, exchanges: 3 });
   });
 
-  it('spends nothing in a rotation whose profile two secrets claim', async () => {
+  it('spends nothing in a rotation whose profile two secrets name', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     await world.refresh(['sf']);

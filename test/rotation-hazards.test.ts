@@ -29,7 +29,7 @@ describe('the rotation protocol', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('takes a claim that it cannot read yet for one that holds', async () => {
+  it('takes a lease that it cannot read yet for one that holds', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const outcomes: unknown[] = [];
@@ -37,8 +37,8 @@ describe('the rotation protocol', () => {
     world.fault = async (call, phase) => {
       if (inner) {
         const { VersionId } = call.input as { VersionId?: string };
-        const isClaimRead = call.operation === 'GetSecretValue' && VersionId !== undefined;
-        return isClaimRead && phase === 'before' ? { status: 400, code: 'ResourceNotFoundException' } : undefined;
+        const isLeaseRead = call.operation === 'GetSecretValue' && VersionId !== undefined;
+        return isLeaseRead && phase === 'before' ? { status: 400, code: 'ResourceNotFoundException' } : undefined;
       }
       if (phase !== 'before' || !isExchange(call)) return undefined;
       inner = true;

@@ -6,7 +6,7 @@ import {
   exchanges,
   faultsOf,
   INTERVAL,
-  isClaim,
+  isLease,
   isExchange,
   isPersisting,
   NAME,
@@ -126,12 +126,12 @@ describe('a rotating connection', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('sends nothing to Salesforce where the store takes no claim', async () => {
+  it('sends nothing to Salesforce where the store takes no lease', async () => {
     const world = await codeWorld('rotating');
     await world.tick();
     const before = exchanges(world);
     for (const code of ['LimitExceededException', 'AccessDeniedException', 'ThrottlingException']) {
-      world.fault = (call, phase) => (isClaim(call) && phase === 'before' ? { status: 400, code } : undefined);
+      world.fault = (call, phase) => (isLease(call) && phase === 'before' ? { status: 400, code } : undefined);
       expect(await first(world)).toMatchObject({ outcome: 'failed' });
     }
     world.aws.access.deny([{ action: 'secretsmanager:PutSecretValue' }]);

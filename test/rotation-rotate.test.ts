@@ -119,11 +119,11 @@ describe('rotate', () => {
   it('waits for a run that is dead, and then rotates', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
-    // A run that dies when it has claimed.
-    let claimed = false;
+    // A run that dies when it has its lease.
+    let leased = false;
     world.fault = (call, phase) => {
-      claimed ||= isExchange(call) && phase === 'before';
-      return claimed ? 'drop' : undefined;
+      leased ||= isExchange(call) && phase === 'before';
+      return leased ? 'drop' : undefined;
     };
     await world.refresh([NAME]);
     world.fault = undefined;

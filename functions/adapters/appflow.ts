@@ -9,11 +9,11 @@ import {
   StartFlowCommand,
   UpdateConnectorProfileCommand,
 } from '@aws-sdk/client-appflow';
-import { type AwsCall, callAws } from '../core/aws-error.ts';
 import type { Credentials } from '../core/credentials.ts';
 import { CredentialsRefused, RefreshError } from '../core/errors.ts';
 import type { AppFlow, Flows, Profile } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
+import { type AwsCall, callAws } from './aws-call.ts';
 
 /** The most names, and the most profiles on a page, that DescribeConnectorProfiles takes and gives. */
 const PAGE = 100;

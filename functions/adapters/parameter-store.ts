@@ -1,8 +1,7 @@
 import type { SSMClient } from '@aws-sdk/client-ssm';
-import { type AwsCall, callAws } from '../core/aws-error.ts';
 import type { Escrow } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
-import type { Run } from '../core/run.ts';
+import { type AwsCall, callAws } from './aws-call.ts';
 
 /** The most that DescribeParameters gives on a page. */
 const PAGE = 50;
@@ -14,11 +13,7 @@ const PAGE = 50;
  * @param prefix path of the parameters, with slashes at both ends
  * @param kmsKeyId the key that they are encrypted under; `aws/ssm` unless given
  */
-export function escrowAdapter(
-  load: () => Promise<SSMClient>,
-  prefix: string,
-  kmsKeyId: string | undefined,
-): Escrow & { readonly list: (run: Run) => Promise<string[]> } {
+export function escrowAdapter(load: () => Promise<SSMClient>, prefix: string, kmsKeyId: string | undefined): Escrow {
   return {
     async keep(connection, value, run) {
       const { PutParameterCommand } = await import('@aws-sdk/client-ssm');
@@ -54,7 +49,6 @@ export function escrowAdapter(
         unlessMissing(() => client.send(new DeleteParameterCommand({ Name }), options)),
       );
     },
-    /** The connections with a token in escrow, by the names of the parameters alone. */
     async list(run) {
       const { DescribeParametersCommand } = await import('@aws-sdk/client-ssm');
       const client = await load();

@@ -1,16 +1,22 @@
-import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import { type AwsCall, awsErrorKind, translateAwsError } from '../core/aws-error.ts';
-import type { Envelope, Queue } from '../core/dispatch.ts';
+import type { BatchResultErrorEntry, SQSClient } from '@aws-sdk/client-sqs';
 import { RefreshError } from '../core/errors.ts';
-import { type Run, withRetries } from '../core/run.ts';
+import type { Envelope, Queue } from '../core/ports.ts';
+import { withRetries } from '../core/retry.ts';
+import type { Run } from '../core/run.ts';
+import { type AwsCall, awsErrorKind, translateAwsError } from './aws-call.ts';
 
 /** The most messages that SendMessageBatch takes. */
 const BATCH = 10;
 /** Batches under way at once. */
 const AT_ONCE = 5;
 
-/** The FIFO queue between `dispatch` and `refresh`. A message may be sent twice: its deduplication id makes that one. */
-export function queueAdapter(client: SQSClient, queueUrl: string): Queue {
+/**
+ * The FIFO queue between `dispatch` and `refresh`. A message may be sent twice: its deduplication id makes that one.
+ *
+ * @param load makes the client; asked only by `dispatch`, since loading it costs start-up time
+ * @param queueUrl empty for programs that send nothing
+ */
+export function queueAdapter(load: () => Promise<SQSClient>, queueUrl: string): Queue {
   const name = queueUrl.slice(queueUrl.lastIndexOf('/') + 1);
   const call: AwsCall = {
     action: 'sqs:SendMessage',
@@ -29,6 +35,8 @@ export function queueAdapter(client: SQSClient, queueUrl: string): Queue {
   };
 
   async function sendBatch(envelopes: readonly Envelope[], run: Run): Promise<number> {
+    const { SendMessageBatchCommand } = await import('@aws-sdk/client-sqs');
+    const client = await load();
     let rest = envelopes;
     const attempt = async () => {
       const Entries = rest.map(({ group, deduplication, message }, index) => ({

@@ -1,11 +1,11 @@
 import * as oauth from 'oauth4webapi';
 import * as v from 'valibot';
-import { outOfTime } from '../core/aws-error.ts';
-import { RefreshError } from '../core/errors.ts';
-import { type Refusal, readRefusal } from '../core/oauth-error.ts';
+import { outOfTime, RefreshError } from '../core/errors.ts';
 import type { ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
-import { type Run, withRetries } from '../core/run.ts';
+import { withRetries } from '../core/retry.ts';
+import type { Run } from '../core/run.ts';
+import { type Refusal, readRefusal } from './salesforce-refusal.ts';
 
 /** RFC 7523 section 2.1. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -172,11 +172,12 @@ class Endpoint implements TokenEndpoint {
       const response = await oauth.userInfoRequest(this.#server, NO_CLIENT, accessToken.reveal(), this.#options(run));
       await response.body?.cancel();
       if (response.status === 200) return;
-      const refusal = {
+      const refusal: Refusal = {
         kind: 'terminal',
         message: `userinfo answered HTTP ${response.status} to the new access token.`,
         advice: `Check the scopes of the connected app of ${this.#connection}, and that its user may use the API.`,
-      } as const;
+        wantsAuthorization: false,
+      };
       throw new Refused(
         response.status >= 500 || response.status === 429 ? { ...refusal, kind: 'later' } : refusal,
         undefined,
@@ -248,30 +249,32 @@ class Endpoint implements TokenEndpoint {
     );
   }
 
-  /** @param isLost whether an unanswered request may have spent a token */
-  #translated(error: unknown, run: Run, isLost = false): unknown {
+  /** @param isSpending whether a refresh token or code was sent, which an unanswered request may have spent */
+  #translated(error: unknown, run: Run, isSpending = false): unknown {
     if (error instanceof Refused) {
-      const { kind, message, advice } = error.refusal;
+      const { kind, message, advice: text, wantsAuthorization } = error.refusal;
+      const command = { name: 'authorize', connection: this.#connection } as const;
       return new RefreshError(
         kind === 'terminal' || kind === 'assertion-expired' ? 'SALESFORCE_REFUSED' : 'SALESFORCE_UNAVAILABLE',
         message,
-        advice,
+        // Only where a token or code was sent can a person give us another.
+        { kind: 'do', text, ...(isSpending && wantsAuthorization ? { command } : {}) },
       );
     }
     if (!isNetworkError(error)) return error;
     if (run.signal.aborted) {
       return outOfTime(
-        `a request to ${this.#server.issuer}${isLost ? ', which may have spent the refresh token' : ''}`,
+        `a request to ${this.#server.issuer}${isSpending ? ', which may have spent the refresh token' : ''}`,
         error,
       );
     }
-    const unknown = isLost
+    const unknown = isSpending
       ? ' Whether Salesforce took the request is not known, so it was not repeated in this run.'
       : '';
     return new RefreshError(
       'SALESFORCE_UNAVAILABLE',
       `${this.#server.issuer} gave no answer (${networkReason(error)}).${unknown}`,
-      'Nothing to do unless it goes on: the next attempt comes by itself. See status.salesforce.com, and the network that the functions use.',
+      { kind: 'wait', ifItDoes: 'See status.salesforce.com, and the network that the functions use.' },
       error,
     );
   }

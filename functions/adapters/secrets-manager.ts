@@ -9,11 +9,11 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { type AwsCall, callAws } from '../core/aws-error.ts';
 import { RefreshError } from '../core/errors.ts';
 import type { ListedSecret, Secrets, SecretVersion, TokenStore } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import type { Run } from '../core/run.ts';
+import { type AwsCall, callAws } from './aws-call.ts';
 
 /** The most ids that BatchGetSecretValue takes. */
 const BATCH = 20;
@@ -140,7 +140,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         unlessExists(() => client.send(new CreateSecretCommand(input), options)),
       );
     },
-    put(name, versionId, value, stages, run, attempts) {
+    put({ name, versionId, value, stages, attempts }, run) {
       const input = {
         SecretId: name,
         ClientRequestToken: versionId,
@@ -154,7 +154,7 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         attempts,
       );
     },
-    async moveStage(name, stage, from, to, run) {
+    async moveStage({ name, stage, from, to }, run) {
       if (from === to) return;
       const input = {
         SecretId: name,
@@ -243,7 +243,11 @@ function keyTrouble(name: string, verb: string, cause?: Error): RefreshError {
   return new RefreshError(
     'ACCESS_DENIED',
     `The secret ${name} cannot be ${verb}: its KMS key is disabled, deleted or not ours to use.`,
-    `Enable the KMS key of ${name}, and allow kms:Decrypt and kms:GenerateDataKey on it in its policy and in the role of this function.`,
+    {
+      kind: 'allow',
+      what: `kms:Decrypt and kms:GenerateDataKey on the KMS key of ${name}`,
+      also: "and in the key's policy; enable the key if it is disabled",
+    },
     cause,
   );
 }
@@ -258,16 +262,16 @@ function batchError(name: string, errorCode: string): RefreshError {
     case 'DecryptionFailure':
       return keyTrouble(name, 'decrypted');
     case 'AccessDeniedException':
-      return new RefreshError(
-        'ACCESS_DENIED',
-        `secretsmanager:GetSecretValue on ${name} is denied.`,
-        `Allow secretsmanager:GetSecretValue on ${name} in the role of this function, kms:Decrypt on its key, and check the policy of the secret.`,
-      );
+      return new RefreshError('ACCESS_DENIED', `secretsmanager:GetSecretValue on ${name} is denied.`, {
+        kind: 'allow',
+        what: `secretsmanager:GetSecretValue on ${name} and kms:Decrypt on its key`,
+        also: 'and check the policy of the secret',
+      });
     default:
       return new RefreshError(
         'SECRETS_UNAVAILABLE',
         `secretsmanager:BatchGetSecretValue gave ${errorCode} for ${name}.`,
-        'Nothing to do unless it goes on: the next attempt comes by itself.',
+        { kind: 'wait' },
       );
   }
 }

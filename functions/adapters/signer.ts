@@ -8,11 +8,11 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import type { KMSClient } from '@aws-sdk/client-kms';
-import { type AwsCall, callAws } from '../core/aws-error.ts';
 import { RefreshError } from '../core/errors.ts';
 import type { Signer } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import type { Run } from '../core/run.ts';
+import { type AwsCall, callAws } from './aws-call.ts';
 
 const HEADER = { alg: 'RS256', typ: 'JWT' } as const;
 const FEWEST_BITS = 2048;
@@ -30,6 +30,8 @@ export function signerAdapter(kms: () => Promise<KMSClient>): Signer {
     sign(key, claims, run) {
       return 'pem' in key ? signWithPem(key.pem, claims) : signWithKms(key.kmsKeyId, claims, kms, run);
     },
+    privateKeyProblem,
+    certificateProblem,
     certificateEnd: (pem) => new Date(new X509Certificate(pemText(pem)).validTo),
   };
 }
@@ -79,12 +81,7 @@ function kmsMeanings(keyId: string): NonNullable<AwsCall['meanings']> {
     UnsupportedOperationException: unusable('cannot sign'),
     InvalidArnException: unusable('is not named by an ARN that KMS understands'),
     KeyUnavailableException: (cause) =>
-      new RefreshError(
-        'KMS_UNAVAILABLE',
-        `The KMS key ${keyId} is not available for now.`,
-        'Nothing to do unless it goes on: the next attempt comes by itself.',
-        cause,
-      ),
+      new RefreshError('KMS_UNAVAILABLE', `The KMS key ${keyId} is not available for now.`, { kind: 'wait' }, cause),
   };
 }
 

@@ -1,39 +1,10 @@
 import { createHash } from 'node:crypto';
+import { belonging, profileNotFound } from './connection/belonging.ts';
+import { type Faulty, type ListedTarget, targetsOf } from './connection/target.ts';
+import type { Context } from './context.ts';
 import { RefreshError } from './errors.ts';
-import type { AppFlow, ListedSecret, Profile, Secrets } from './ports.ts';
-import type { Run } from './run.ts';
+import type { Envelope, Profile } from './ports.ts';
 import { type Dates, dueSince, slotOf } from './schedule.ts';
-import { profileNotFound, profileShared, type Target } from './serving.ts';
-import { targetOf } from './targets.ts';
-
-export interface DispatchRules {
-  readonly secretPrefix: string;
-  readonly refreshIntervalSeconds: number;
-  readonly tickSeconds: number;
-}
-
-/** A message of the queue, as `refresh` reads it. */
-export interface Message {
-  readonly connection: string;
-  readonly connectorProfileName: string;
-  readonly intervalSeconds: number;
-  /** ISO 8601: the tick that sent it. */
-  readonly scheduledTime: string;
-}
-
-/** A message with what the FIFO queue needs to know of it. Both ids are hashes: at most 128 characters whatever the name. */
-export interface Envelope {
-  /** The connection: its messages keep their order and never run beside each other. */
-  readonly group: string;
-  /** Connection and slot: a tick that comes twice sends once. */
-  readonly deduplication: string;
-  readonly message: Message;
-}
-
-export interface Queue {
-  /** @returns how many were taken. @throws RefreshError where none was */
-  send(envelopes: readonly Envelope[], run: Run): Promise<number>;
-}
 
 /** The shape that callers see. */
 export interface DispatchSummary {
@@ -57,64 +28,43 @@ export interface Dispatched {
   readonly faulty: readonly Faulty[];
 }
 
-interface Faulty {
-  readonly connection: string;
-  readonly error: RefreshError;
+/** When it is decided who is due. */
+export interface Tick {
+  /** By the schedule's clock. */
+  readonly scheduledTime: Date;
+  /** Sends all connections, due or not. */
+  readonly force: boolean;
 }
 
-interface Candidate extends Target {
-  readonly secretChangedAt: Date;
-}
-
-/**
- * Decides which connections are due and sends each to the queue. Reads no secret value.
- *
- * @param scheduledTime the tick, by the schedule's clock
- * @param force sends all of them
- */
-export async function dispatch(
-  scheduledTime: Date,
-  force: boolean,
-  rules: DispatchRules,
-  ports: {
-    readonly secrets: Pick<Secrets, 'list'>;
-    readonly appflow: Pick<AppFlow, 'salesforceProfiles'>;
-    readonly queue: Queue;
-  },
-  run: Run,
-): Promise<Dispatched> {
+/** Decides which connections are due and sends each to the queue. Reads no secret value. */
+export async function dispatch({ scheduledTime, force }: Tick, { rules, ports, run }: Context): Promise<Dispatched> {
   const [secrets, profiles] = await Promise.all([
     ports.secrets.list(rules.secretPrefix, run),
     ports.appflow.salesforceProfiles(run),
   ]);
-  const { candidates, faulty } = readTags(secrets, rules);
-  const byProfile = Map.groupBy(candidates, ({ connectorProfileName }) => connectorProfileName);
-  const missingProfiles = [...byProfile.keys()].filter((name) => !profiles.has(name)).sort();
-  const sharedProfiles = [...byProfile]
-    .filter(([, claimants]) => claimants.length > 1)
-    .map(([name]) => name)
-    .sort();
+  const { targets, faulty: malformed } = targetsOf(secrets, rules);
+  const faulty: Faulty[] = [...malformed];
+  const belongs = belonging(targets);
+  const missingProfiles = [...belongs.keys()].filter((name) => !profiles.has(name)).sort();
+  const sharedProfiles = [...belongs].flatMap(([name, owner]) => (owner instanceof RefreshError ? [name] : [])).sort();
 
   const envelopes: Envelope[] = [];
   const overdue: Overdue[] = [];
-  for (const [name, claimants] of byProfile) {
-    const profile = profiles.get(name);
-    const [candidate, second] = claimants;
-    if (candidate === undefined || second !== undefined || profile === undefined) {
-      const names = claimants.map(({ connection }) => connection);
-      for (const connection of names) {
-        const error = second === undefined ? profileNotFound(connection, name) : profileShared(name, names);
-        faulty.push({ connection, error });
-      }
+  for (const target of targets) {
+    const owner = belongs.get(target.connectorProfileName);
+    const profile = profiles.get(target.connectorProfileName);
+    if (owner instanceof RefreshError || profile === undefined) {
+      const error = owner instanceof RefreshError ? owner : profileNotFound(target);
+      faulty.push({ connection: target.connection, error });
       continue;
     }
-    const dates = datesOf(candidate, profile);
+    const dates = datesOf(target, profile);
     const seconds = Math.floor((scheduledTime.getTime() - dueSince(dates).getTime()) / 1000);
-    if (seconds > Math.max(candidate.intervalSeconds / 4, 3 * rules.tickSeconds))
-      overdue.push({ connection: candidate.connection, seconds });
+    if (isOverdue(seconds, target.intervalSeconds, rules.tickSeconds))
+      overdue.push({ connection: target.connection, seconds });
     const slot = slotOf(dates, scheduledTime, rules.tickSeconds);
-    if (force) envelopes.push(envelope(candidate, scheduledTime, `forced by ${run.id}`));
-    else if (slot !== undefined) envelopes.push(envelope(candidate, scheduledTime, slot.toISOString()));
+    if (force) envelopes.push(envelope(target, scheduledTime, `forced by ${run.id}`));
+    else if (slot !== undefined) envelopes.push(envelope(target, scheduledTime, slot.toISOString()));
   }
   const enqueued = envelopes.length === 0 ? 0 : await ports.queue.send(envelopes, run);
   return {
@@ -124,37 +74,22 @@ export async function dispatch(
   };
 }
 
-function readTags(secrets: readonly ListedSecret[], rules: DispatchRules) {
-  const candidates: Candidate[] = [];
-  const faulty: Faulty[] = [];
-  for (const secret of secrets) {
-    try {
-      candidates.push({
-        ...targetOf(secret, rules.secretPrefix, rules.refreshIntervalSeconds),
-        secretChangedAt: secret.changedAt,
-      });
-    } catch (error) {
-      if (!(error instanceof RefreshError)) throw error;
-      faulty.push({ connection: secret.name.slice(rules.secretPrefix.length), error });
-    }
-  }
-  return { candidates, faulty };
+/** Whether a connection has been due for so long that an alarm stands: a quarter of its interval or three ticks, whichever is longer. */
+export function isOverdue(dueSeconds: number, intervalSeconds: number, tickSeconds: number): boolean {
+  return dueSeconds > Math.max(intervalSeconds / 4, 3 * tickSeconds);
 }
 
-export function datesOf(
-  candidate: { readonly intervalSeconds: number; readonly secretChangedAt: Date },
-  profile: Pick<Profile, 'createdAt' | 'updatedAt'>,
-): Dates {
+export function datesOf({ secretChangedAt, intervalSeconds }: ListedTarget, profile: Profile): Dates {
   return {
-    secretChangedAt: candidate.secretChangedAt,
+    secretChangedAt,
     profileCreatedAt: profile.createdAt,
     profileUpdatedAt: profile.updatedAt,
-    intervalSeconds: candidate.intervalSeconds,
+    intervalSeconds,
   };
 }
 
 function envelope(
-  { connection, connectorProfileName, intervalSeconds }: Candidate,
+  { connection, connectorProfileName, intervalSeconds }: ListedTarget,
   scheduledTime: Date,
   slot: string,
 ): Envelope {

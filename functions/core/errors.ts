@@ -1,3 +1,5 @@
+import { type Hint, hintForLog } from './hint.ts';
+
 /**
  * Every code an operator can meet, whether the queue should try again, and what the code means in one line. The README's
  * table of errors and the runbook follow this one.
@@ -14,7 +16,7 @@ export const ERROR_CODES = {
   CONSTRAINT_VIOLATED: { retryable: false, meaning: "A value breaks one of AppFlow's published limits." },
   PROFILE_NOT_FOUND: { retryable: false, meaning: 'AppFlow has no connector profile of that name.' },
   PROFILE_NOT_SALESFORCE: { retryable: false, meaning: 'The connector profile is not a Salesforce one.' },
-  PROFILE_SHARED: { retryable: false, meaning: 'Two secrets claim the same connector profile.' },
+  PROFILE_SHARED: { retryable: false, meaning: 'Two secrets name the same connector profile.' },
   PROFILE_REJECTED: { retryable: false, meaning: 'AppFlow refused the new credentials.' },
   GRANT_UNSUPPORTED: { retryable: false, meaning: 'AppFlow does not support this grant for Salesforce.' },
   SALESFORCE_REFUSED: { retryable: false, meaning: 'Salesforce refused for good: a person must act.' },
@@ -39,15 +41,41 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export class RefreshError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
-  /** What a person should do next, naming the connection or the resource. */
-  readonly hint: string;
+  /** What a person should do next, naming the connection or the resource; as data, for readers who need other words than the log's. */
+  readonly next: Hint;
 
-  constructor(code: ErrorCode, message: string, hint: string, cause?: unknown) {
+  /** @param next a string is a hint whose words hold for every reader */
+  constructor(code: ErrorCode, message: string, next: string | Hint, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = code;
     this.code = code;
     this.retryable = ERROR_CODES[code].retryable;
-    this.hint = hint;
+    this.next = typeof next === 'string' ? { kind: 'do', text: next } : next;
+  }
+
+  /** The hint in the words of the log and the report. */
+  get hint(): string {
+    return hintForLog(this.next);
+  }
+}
+
+/** The deadline of the run came first. @param during what was under way or waited for, as a noun */
+export function outOfTime(during: string, cause?: unknown): RefreshError {
+  return new RefreshError(
+    'OUT_OF_TIME',
+    `The function's deadline came during ${during}.`,
+    { kind: 'wait', ifItDoes: 'If it does, look for a slow neighbour or raise the timeout.' },
+    cause,
+  );
+}
+
+/** What `get` gives, or the RefreshError that it throws; anything else it throws is a bug and goes on. */
+export async function orRefreshError<T>(get: () => T | Promise<T>): Promise<T | RefreshError> {
+  try {
+    return await get();
+  } catch (error) {
+    if (error instanceof RefreshError) return error;
+    throw error;
   }
 }
 
@@ -63,7 +91,7 @@ export function errorNames(error: unknown): string[] {
 
 /** AppFlow tried the new credentials at Salesforce and was refused (`ConnectorAuthenticationException`): worth one new try with fresh ones. */
 export class CredentialsRefused extends RefreshError {
-  constructor(message: string, hint: string, cause: unknown) {
-    super('PROFILE_REJECTED', message, hint, cause);
+  constructor(message: string, next: string, cause: unknown) {
+    super('PROFILE_REJECTED', message, next, cause);
   }
 }

@@ -1,9 +1,11 @@
-import { claimants } from './by-hand.ts';
+import { belonging } from './connection/belonging.ts';
+import type { Target } from './connection/target.ts';
+import type { Context } from './context.ts';
 import { RefreshError } from './errors.ts';
-import type { Flow, Flows } from './ports.ts';
-import { type ConnectionReport, type Refreshed, refresh } from './refresh.ts';
-import type { Run } from './run.ts';
-import type { RefreshPorts, RefreshRules, Target } from './serving.ts';
+import type { Flow } from './ports.ts';
+import { refresh } from './refresh.ts';
+import { listedTargets } from './refresh-by-hand.ts';
+import type { ConnectionReport, Refreshed } from './report.ts';
 
 /** What AppFlow's event says, times parsed. */
 export interface FlowFailure {
@@ -44,12 +46,8 @@ const AUTHENTICATION =
  *
  * Nothing is done where the credential was less than 15 minutes old when the run started: a newer one would not help, and so it cannot loop.
  */
-export async function heal(
-  failure: FlowFailure,
-  rules: RefreshRules & { readonly refreshIntervalSeconds: number; readonly rerunFlows: boolean },
-  ports: RefreshPorts & { readonly flows: Flows },
-  run: Run,
-): Promise<Healed> {
+export async function heal(failure: FlowFailure, context: Context): Promise<Healed> {
+  const { ports, run } = context;
   const { flowName } = failure;
   const nothing = (message: string): Healed => ({
     report: { flow: flowName, outcome: 'nothing-to-do', message, connections: [] },
@@ -61,11 +59,11 @@ export async function heal(
   if (flow === undefined) return nothing(`${flowName} does not exist any more.`);
 
   const startedAt = failure.startedAt ?? flow.lastRunAt ?? failure.eventTime;
-  const claims = await claimants(ports.secrets, rules, run);
-  const targets = flow.connectorProfileNames.flatMap((name) => claims.get(name) ?? []);
+  const all = await listedTargets(context);
+  const targets = all.filter(({ connectorProfileName }) => flow.connectorProfileNames.includes(connectorProfileName));
   if (targets.length === 0)
     return nothing(
-      `No connection claims the profile of ${flowName} (${flow.connectorProfileNames.join(', ') || 'not a Salesforce flow'}).`,
+      `No connection names the profile of ${flowName} (${flow.connectorProfileNames.join(', ') || 'not a Salesforce flow'}).`,
     );
 
   const profiles = await ports.appflow.profiles(
@@ -87,7 +85,7 @@ export async function heal(
   const stale = targets
     .filter((target) => !isYoung(target))
     .map((target) => ({ ...target, unlessUpdatedAfter: startedAt }));
-  const refreshed = await refresh(stale, false, rules, ports, run);
+  const refreshed = await refresh({ targets: stale, dryRun: false, belongs: belonging(all) }, context);
   const reports = refreshed.served.map(({ report }) => report);
   const report = (outcome: HealReport['outcome'], message: string): Healed => ({
     report: { flow: flowName, outcome, message, connections: reports },
@@ -102,21 +100,13 @@ export async function heal(
       'Nothing to do: Lambda runs this again in a minute.',
     );
   }
-  return report(
-    'healed',
-    `The connection of ${flowName} is fresh. ${await startAgain(failure, flow, rules.rerunFlows, ports.flows, run)}`,
-  );
+  return report('healed', `The connection of ${flowName} is fresh. ${await startAgain(failure, flow, context)}`);
 }
 
-async function startAgain(
-  failure: FlowFailure,
-  flow: Flow,
-  rerunFlows: boolean,
-  flows: Flows,
-  run: Run,
-): Promise<string> {
+async function startAgain(failure: FlowFailure, flow: Flow, { rules, ports, run }: Context): Promise<string> {
   const { flowName, eventId } = failure;
-  if (!rerunFlows) return 'RERUN_FLOWS is off, so the flow was not started.';
+  const { flows } = ports;
+  if (!rules.rerunFlows) return 'RERUN_FLOWS is off, so the flow was not started.';
   if (flow.triggerType === 'OnDemand') {
     await flows.start(flowName, eventId, run);
     return 'The flow runs again.';

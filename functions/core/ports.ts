@@ -1,4 +1,4 @@
-import type { SigningKey } from './connection.ts';
+import type { KeyChecks, SigningKey } from './connection/connection.ts';
 import type { Credentials } from './credentials.ts';
 import type { RefreshError } from './errors.ts';
 import type { Redacted } from './redacted.ts';
@@ -72,7 +72,7 @@ export interface Secrets {
   describe(name: string, run: Run): Promise<ListedSecret>;
 }
 
-export interface Signer {
+export interface Signer extends KeyChecks {
   /**
    * A JWT in compact form, RS256 (RFC 7515 section 7.1).
    *
@@ -116,13 +116,6 @@ export interface Salesforce {
   tokenEndpoint(connection: { readonly name: string; readonly loginUrl: string }, secretName: string): TokenEndpoint;
 }
 
-/** What `refresh` is given for a grant, from whatever it was obtained. */
-export interface Obtained {
-  readonly credentials: Credentials;
-  /** When what AppFlow holds ends; null where nobody says. */
-  readonly validUntil: Date | null;
-}
-
 /** The token secrets: ours alone to write. Names are full secret names. */
 export interface TokenStore {
   /** `AWSCURRENT`; `undefined` where the secret does not exist yet. */
@@ -133,28 +126,74 @@ export interface TokenStore {
   stages(name: string, run: Run): Promise<ReadonlyMap<string, string>>;
   /** Makes the secret with its first version. `exists`: somebody else has made it, perhaps without a value. */
   create(name: string, versionId: string, value: Redacted, run: Run): Promise<'put' | 'exists'>;
-  /**
-   * Puts a version under an id that follows from what it replaces: a compare-and-swap. `exists`: another value holds that id.
-   *
-   * @param stages labels to move to it; `undefined` moves AWSCURRENT, and AWSPREVIOUS behind it, in one step
-   * @param attempts how often it is tried; as any other call unless given
-   */
-  put(
-    name: string,
-    versionId: string,
-    value: Redacted,
-    stages: readonly string[] | undefined,
-    run: Run,
-    attempts?: number,
-  ): Promise<'put' | 'exists'>;
-  /** Moves a label; `to` undefined takes it away. `from` must be the version that carries it now, if one does. */
-  moveStage(name: string, stage: string, from: string | undefined, to: string | undefined, run: Run): Promise<void>;
+  /** Puts a version under an id that follows from what it replaces: a compare-and-swap. `exists`: another value holds that id. */
+  put(version: NewVersion, run: Run): Promise<'put' | 'exists'>;
+  moveStage(move: StageMove, run: Run): Promise<void>;
+}
+
+/** A version to be put. */
+export interface NewVersion {
+  /** The secret's full name. */
+  readonly name: string;
+  readonly versionId: string;
+  readonly value: Redacted;
+  /** Labels to move to it. Without them AWSCURRENT moves, and AWSPREVIOUS behind it, in one step. */
+  readonly stages?: readonly string[];
+  /** How often it is tried; as any other call unless given. */
+  readonly attempts?: number;
+}
+
+/** A label on its way to another version. */
+export interface StageMove {
+  readonly name: string;
+  readonly stage: string;
+  /** The version that carries it now, if one does. */
+  readonly from: string | undefined;
+  /** `undefined` takes the label away. */
+  readonly to: string | undefined;
 }
 
 /** Where a new refresh token is kept when its secret does not take it: one value a connection. */
 export interface Escrow {
+  /** The connections with a token in escrow, by name alone. */
+  list(run: Run): Promise<string[]>;
   /** @returns where it lies, for people */
   keep(connection: string, value: Redacted, run: Run): Promise<string>;
   find(connection: string, run: Run): Promise<Redacted | undefined>;
   remove(connection: string, run: Run): Promise<void>;
+}
+
+/** A message of the queue, as `refresh` reads it. */
+export interface Message {
+  readonly connection: string;
+  readonly connectorProfileName: string;
+  readonly intervalSeconds: number;
+  /** ISO 8601: the tick that sent it. */
+  readonly scheduledTime: string;
+}
+
+/** A message with what the FIFO queue needs to know of it. Both ids are hashes: at most 128 characters whatever the name. */
+export interface Envelope {
+  /** The connection: its messages keep their order and never run beside each other. */
+  readonly group: string;
+  /** Connection and slot: a tick that comes twice sends once. */
+  readonly deduplication: string;
+  readonly message: Message;
+}
+
+export interface Queue {
+  /** @returns how many were taken. @throws RefreshError where none was */
+  send(envelopes: readonly Envelope[], run: Run): Promise<number>;
+}
+
+/** All neighbours. One that few runs need loads its client when it is first asked. */
+export interface Ports {
+  readonly appflow: AppFlow;
+  readonly flows: Flows;
+  readonly secrets: Secrets;
+  readonly salesforce: Salesforce;
+  readonly signer: Signer;
+  readonly store: TokenStore;
+  readonly escrow: Escrow;
+  readonly queue: Queue;
 }

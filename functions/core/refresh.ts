@@ -1,90 +1,58 @@
-import { emptyEscrow, serveAuthorizationCode, storedTokens } from './authorization-code.ts';
-import { type AuthorizationCodeConnection, type Connection, type HandOver, parseConnection } from './connection.ts';
-import type { Credentials, GrantType } from './credentials.ts';
-import { CredentialsRefused, RefreshError } from './errors.ts';
-import { obtainByClientCredentials, obtainByJwt } from './obtain.ts';
-import type { Obtained } from './ports.ts';
-import { knownToRotate } from './rotation.ts';
-import type { Run } from './run.ts';
-import {
-  checked,
-  checkedProfile,
-  currentValue,
-  type RefreshPorts,
-  type RefreshRules,
-  type Serving,
-  type Shared,
-  type Target,
-} from './serving.ts';
+import { type Belonging, belonging, profileFor } from './connection/belonging.ts';
+import { parseConnection } from './connection/parse-connection.ts';
+import type { Target } from './connection/target.ts';
+import type { Context } from './context.ts';
+import { orRefreshError, RefreshError } from './errors.ts';
+import type { Grant, Read } from './grants/grant.ts';
+import { grantOf } from './grants/grant-of.ts';
+import { handOver } from './hand-over.ts';
+import type { Profile } from './ports.ts';
+import { failed, type Known, type Refreshed, type Served } from './report.ts';
 
-/** What became of one connection, in the shape that callers see. Holds no secret. */
-export interface ConnectionReport {
-  readonly connection: string;
-  readonly connectorProfileName: string;
-  /** Absent where the secret could not be read. */
-  readonly grantType?: GrantType;
-  readonly handOver?: HandOver;
-  readonly outcome: 'refreshed' | 'would-refresh' | 'up-to-date' | 'in-progress' | 'failed';
-  /** ISO 8601; null where Salesforce does not say. Present where something was, or would be, handed over. */
-  readonly validUntil?: string | null;
-  readonly error?: {
-    readonly code: string;
-    readonly retryable: boolean;
-    readonly message: string;
-    readonly hint: string;
-  };
+/** Which connections somebody wants refreshed. */
+export interface Ask {
+  readonly targets: readonly Target[];
+  /** Does all that changes nothing: no exchange of a refresh token or code, no update. */
+  readonly dryRun: boolean;
+  /** Which connection each profile belongs to, where the caller knows more connections than the targets. */
+  readonly belongs?: Belonging;
 }
 
-/** A report and, where it failed, the error behind it, for the log. */
-export interface Served {
-  readonly report: ConnectionReport;
-  readonly error?: RefreshError;
+/** What the connections of one run share: the reads that serve all of them. */
+interface Gathered {
+  readonly secrets: ReadonlyMap<string, Read>;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  readonly belongs: Belonging;
+  readonly supportedGrants: () => Promise<ReadonlySet<string> | undefined>;
 }
 
-/** What became of several connections. */
-export interface Refreshed {
-  /** In the order asked for. */
-  readonly served: readonly Served[];
-  /** Connections that ran into a bug of ours, with what was thrown: of them there is no report. */
-  readonly bugs: readonly { readonly connection: string; readonly error: unknown }[];
-}
-
-/** What callers see of an error. */
-export function shown({ code, retryable, message, hint }: RefreshError): NonNullable<ConnectionReport['error']> {
-  return { code, retryable, message, hint };
-}
+/** What to do with one connection. */
+type Decision =
+  | { readonly verdict: 'refresh' | 'leave'; readonly grant: Grant; readonly profile: Profile }
+  | { readonly verdict: 'fail'; readonly error: RefreshError; readonly grant: Grant | undefined };
 
 /** Connections served at once. No call rate of AppFlow's is published, so it is kept modest. */
 const AT_ONCE = 10;
 
 /**
- * Refreshes connections: reads what they share in as few calls as possible, then serves each on its own. One that fails neither
+ * Refreshes connections: gathers what they share in as few calls as possible, then serves each on its own. One that fails neither
  * stops nor delays another.
- *
- * @param dryRun does all that changes nothing: no exchange of a refresh token or code, no update
  */
-export async function refresh(
-  targets: readonly Target[],
-  dryRun: boolean,
-  rules: RefreshRules,
-  ports: RefreshPorts,
-  run: Run,
-): Promise<Refreshed> {
+export async function refresh(ask: Ask, context: Context): Promise<Refreshed> {
+  const { targets, dryRun } = ask;
   if (targets.length === 0) return { served: [], bugs: [] };
-  const shared = await readShared(targets, rules, ports, run);
-  const profilesSeen = new Map<string, number>();
-  for (const { connectorProfileName } of targets)
-    profilesSeen.set(connectorProfileName, (profilesSeen.get(connectorProfileName) ?? 0) + 1);
+  const gathered = await orRefreshError(() => gather(ask, context));
 
   const served: (Served | undefined)[] = [];
   const bugs: { connection: string; error: unknown }[] = [];
-  const rest = targets.map((target, index) => ({ target, index }));
+  const rest = targets.entries();
   const worker = async () => {
-    for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
-      const { target, index } = next;
+    for (const [index, target] of rest) {
       try {
-        const isShared = (profilesSeen.get(target.connectorProfileName) ?? 0) > 1;
-        served[index] = await serve(target, isShared, dryRun, shared, rules, ports, run);
+        served[index] =
+          gathered instanceof RefreshError
+            ? failed(named(target), gathered)
+            : await serve(target, dryRun, gathered, context);
       } catch (error) {
         bugs.push({ connection: target.connection, error });
       }
@@ -94,132 +62,96 @@ export async function refresh(
   return { served: served.filter((one) => one !== undefined), bugs };
 }
 
-async function readShared(
-  targets: readonly Target[],
-  rules: RefreshRules,
-  { appflow, secrets }: RefreshPorts,
-  run: Run,
-): Promise<Shared> {
+/** Reads secrets and profiles of all targets at once. */
+async function gather({ targets, belongs }: Ask, { rules, ports, run }: Context): Promise<Gathered> {
   const names = targets.flatMap(({ connection }) => [rules.secretPrefix + connection, rules.tokenPrefix + connection]);
+  const profileNames = [...new Set(targets.map(({ connectorProfileName }) => connectorProfileName))];
+  const [secrets, profiles] = await Promise.all([
+    ports.secrets.values(names, run),
+    ports.appflow.profiles(profileNames, run),
+  ]);
   let grants: Promise<ReadonlySet<string> | undefined> | undefined;
-  const supportedGrants = () => {
-    grants ??= appflow.supportedGrants(run);
-    return grants;
+  return {
+    secrets,
+    profiles,
+    belongs: belongs ?? belonging(targets),
+    supportedGrants() {
+      grants ??= ports.appflow.supportedGrants(run);
+      return grants;
+    },
   };
+}
+
+/** Decide, obtain, hand over. */
+async function serve(target: Target, dryRun: boolean, gathered: Gathered, context: Context): Promise<Served> {
+  const decision = decide(target, gathered, context);
+  const tokenSecret = gathered.secrets.get(context.rules.tokenPrefix + target.connection);
+  let known: Known = named(target);
   try {
-    const [values, profiles] = await Promise.all([
-      secrets.values(names, run),
-      appflow.profiles([...new Set(targets.map((target) => target.connectorProfileName))], run),
-    ]);
-    return { secrets: values, profiles, supportedGrants };
+    if (decision.grant !== undefined) {
+      const { connection, handOver: terms } = decision.grant;
+      known = { ...known, grantType: connection.grantType, handOver: terms(tokenSecret) };
+    }
+    if (decision.verdict === 'fail') throw decision.error;
+    const { verdict, grant, profile } = decision;
+    const { supportedGrants } = gathered;
+    const serving = { ...context, target, profile, dryRun, tokenSecret, supportedGrants };
+    if (verdict === 'leave') {
+      await grant.finish(serving);
+      return { report: { ...known, outcome: 'up-to-date' } };
+    }
+    const obtained = await grant.obtain(serving, (ready) => handOver(ready, serving));
+    if (obtained === 'in-progress') return { report: { ...known, outcome: 'in-progress' } };
+    const outcome = dryRun ? 'would-refresh' : 'refreshed';
+    const validUntil = obtained.validUntil?.toISOString() ?? null;
+    return { report: { ...known, handOver: obtained.handOver, outcome, validUntil } };
   } catch (error) {
     if (!(error instanceof RefreshError)) throw error;
-    return { secrets: new Map(), profiles: new Map(), supportedGrants, failure: error };
+    return failed(known, error);
   }
 }
 
-async function serve(
-  target: Target,
-  isShared: boolean,
-  dryRun: boolean,
-  shared: Shared,
-  rules: RefreshRules,
-  ports: RefreshPorts,
-  run: Run,
-): Promise<Served> {
-  const { connection: name, connectorProfileName } = target;
-  let known: Pick<ConnectionReport, 'grantType' | 'handOver'> = {};
-  const report = (
-    rest: Omit<ConnectionReport, 'connection' | 'connectorProfileName' | 'grantType' | 'handOver'>,
-  ): Served => ({
-    report: { connection: name, connectorProfileName, ...known, ...rest },
-  });
+/** What to do with a connection, from what was gathered and the clock alone. */
+function decide(target: Target, gathered: Gathered, { rules, ports, run }: Context): Decision {
+  const { connection: name, unlessUpdatedAfter } = target;
+  let grant: Grant | undefined;
   try {
-    if (shared.failure !== undefined) throw shared.failure;
-    const connection = parseConnection(name, currentValue(shared.secrets, rules.secretPrefix + name, name), rules);
-    known = { grantType: connection.grantType, handOver: connection.handOver };
-    if (
-      connection.grantType === 'AUTHORIZATION_CODE' &&
-      knownToRotate(storedTokens(shared.secrets, rules.tokenPrefix + name))
-    ) {
-      known = { ...known, handOver: 'ACCESS_TOKEN' };
-    }
-    const profile = checkedProfile(target, isShared, shared.profiles);
-    const serving: Serving = { target, profile, dryRun, shared, rules, ports, run };
-    if (target.unlessUpdatedAfter !== undefined && profile.updatedAt > target.unlessUpdatedAfter) {
-      if (target.isRetry === true && connection.grantType === 'AUTHORIZATION_CODE')
-        await emptyEscrow(connection, serving);
-      return report({ outcome: 'up-to-date' });
-    }
-    if (run.signal.aborted || run.now() >= run.deadline) throw late(name);
-    warnOfCertificate(connection, ports, run);
-    if (connection.grantType === 'AUTHORIZATION_CODE') {
-      const done = await serveAuthorizationCode(connection, serving);
-      if (done === 'in-progress') return report({ outcome: 'in-progress' });
-      known = { ...known, handOver: done.handOver };
-      return report({ outcome: dryRun ? 'would-refresh' : 'refreshed', validUntil: isoOrNull(done.validUntil) });
-    }
-    const obtain = () => obtainOf(connection, serving);
-    const obtained = await checked(await obtain(), serving);
-    if (!dryRun) await handOver(obtained.credentials, obtain, serving);
-    return report({ outcome: dryRun ? 'would-refresh' : 'refreshed', validUntil: isoOrNull(obtained.validUntil) });
+    // Is there a secret, and does it say how to get credentials?
+    const secret = secretOf(name, rules.secretPrefix, gathered);
+    grant = grantOf(parseConnection(name, secret.value, rules, ports.signer));
+    // Is the profile there, and this connection's?
+    const profile = profileFor(target, gathered.belongs, gathered.profiles);
+    // Has somebody been quicker?
+    if (unlessUpdatedAfter !== undefined && profile.updatedAt > unlessUpdatedAfter)
+      return { verdict: 'leave', grant, profile };
+    // Is there time?
+    if (run.signal.aborted || run.now() >= run.deadline) return { verdict: 'fail', error: late(name), grant };
+    return { verdict: 'refresh', grant, profile };
   } catch (error) {
     if (!(error instanceof RefreshError)) throw error;
-    return { ...report({ outcome: 'failed', error: shown(error) }), error };
+    return { verdict: 'fail', error, grant };
   }
 }
 
-function obtainOf(
-  connection: Exclude<Connection, AuthorizationCodeConnection>,
-  { target, shared, rules, ports, run }: Serving,
-): Promise<Obtained> {
-  const endpoint = ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + connection.name);
-  if (connection.grantType === 'CLIENT_CREDENTIALS') {
-    const appflow = { supportedGrants: shared.supportedGrants };
-    return obtainByClientCredentials(
-      connection,
-      target.intervalSeconds,
-      { appflow, secrets: ports.secrets, endpoint },
-      run,
-    );
-  }
-  const timing = { intervalSeconds: target.intervalSeconds, jwtLifetimeSeconds: rules.jwtLifetimeSeconds };
-  return obtainByJwt(connection, timing, { signer: ports.signer, endpoint }, run);
-}
-
-/** Hands over; where AppFlow tried the credentials in vain, once more with fresh ones. */
-async function handOver(credentials: Credentials, again: () => Promise<Obtained>, serving: Serving): Promise<void> {
-  try {
-    await serving.profile.handOver(credentials, serving.run);
-  } catch (error) {
-    if (!(error instanceof CredentialsRefused)) throw error;
-    const fresh = await checked(await again(), serving);
-    await serving.profile.handOver(fresh.credentials, serving.run);
-  }
-}
-
-const DAY = 86_400_000;
-const WARN_DAYS = 30;
-
-function warnOfCertificate(connection: Connection, { signer }: RefreshPorts, run: Run): void {
-  if (connection.grantType !== 'JWT_BEARER' || connection.certificate === undefined) return;
-  const end = signer.certificateEnd(connection.certificate);
-  const days = Math.floor((end.getTime() - run.now()) / DAY);
-  if (days > WARN_DAYS) return;
-  run.warn(
-    connection.name,
-    `The certificate ${days < 0 ? 'ended' : 'ends'} on ${end.toISOString().slice(0, 10)}: upload a new one to the connected app and store its key as nextPrivateKey.`,
+function secretOf(name: string, secretPrefix: string, { secrets }: Gathered) {
+  const secretName = secretPrefix + name;
+  const found = secrets.get(secretName);
+  if (found instanceof RefreshError) throw found;
+  if (found !== undefined) return found;
+  throw new RefreshError(
+    'SECRET_NOT_FOUND',
+    `There is no secret ${secretName}, or it has no current value.`,
+    `Create the secret ${secretName} for ${name} in this Region, or correct the name of the connection.`,
   );
+}
+
+function named({ connection, connectorProfileName }: Target): Known {
+  return { connection, connectorProfileName };
 }
 
 function late(connection: string): RefreshError {
-  return new RefreshError(
-    'OUT_OF_TIME',
-    `The function's deadline came before ${connection} was served.`,
-    'Nothing to do unless it goes on: the next attempt comes by itself. If it does, ask for fewer connections at once.',
-  );
-}
-
-function isoOrNull(date: Date | null): string | null {
-  return date === null ? null : date.toISOString();
+  return new RefreshError('OUT_OF_TIME', `The function's deadline came before ${connection} was served.`, {
+    kind: 'wait',
+    ifItDoes: 'If it does, ask for fewer connections at once.',
+  });
 }

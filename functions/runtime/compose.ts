@@ -3,21 +3,18 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { appflowAdapter, flowsAdapter } from '../adapters/appflow.ts';
 import { escrowAdapter } from '../adapters/parameter-store.ts';
+import { queueAdapter } from '../adapters/queue.ts';
 import { salesforceAdapter } from '../adapters/salesforce.ts';
 import { secretsAdapter, tokenStoreAdapter } from '../adapters/secrets-manager.ts';
-import { certificateProblem, privateKeyProblem, signerAdapter } from '../adapters/signer.ts';
-import type { DispatchRules, Queue } from '../core/dispatch.ts';
-import type { Flows } from '../core/ports.ts';
-import type { Run } from '../core/run.ts';
-import type { RefreshPorts, RefreshRules } from '../core/serving.ts';
+import { signerAdapter } from '../adapters/signer.ts';
+import type { Rules } from '../core/context.ts';
+import type { Ports } from '../core/ports.ts';
 import type { Settings } from './settings.ts';
 
-/** What the rules need, joined: the only place where adapters meet core. */
+/** What the use cases need, joined: the only place where adapters meet core. */
 export interface Parts {
-  readonly rules: RefreshRules & DispatchRules;
-  readonly ports: RefreshPorts & { readonly flows: Flows; readonly escrow: { list(run: Run): Promise<string[]> } };
-  /** Loads the queue's client, which `dispatch` alone needs. */
-  readonly queue: () => Promise<Queue>;
+  readonly rules: Rules;
+  readonly ports: Ports;
   /** Requests that were sent to AWS so far, retries included. */
   readonly awsCalls: () => number;
 }
@@ -54,8 +51,10 @@ export function compose(settings: Settings): Parts {
   const kms = once(async () => new (await import('@aws-sdk/client-kms')).KMSClient(config));
   const ssm = once(async () => new (await import('@aws-sdk/client-ssm')).SSMClient(config));
 
+  const sqs = once(async () => new (await import('@aws-sdk/client-sqs')).SQSClient(config));
+
   return {
-    rules: { ...settings, privateKeyProblem, certificateProblem },
+    rules: settings,
     ports: {
       appflow: appflowAdapter(appflow),
       flows: flowsAdapter(appflow),
@@ -64,14 +63,8 @@ export function compose(settings: Settings): Parts {
       salesforce: salesforceAdapter,
       signer: signerAdapter(kms),
       escrow: escrowAdapter(ssm, settings.escrowPrefix, settings.tokenKmsKeyId),
+      queue: queueAdapter(sqs, settings.queueUrl ?? ''),
     },
-    queue: once(async () => {
-      const [{ SQSClient }, { queueAdapter }] = await Promise.all([
-        import('@aws-sdk/client-sqs'),
-        import('../adapters/queue.ts'),
-      ]);
-      return queueAdapter(new SQSClient(config), settings.queueUrl ?? '');
-    }),
     awsCalls: () => requestHandler.count,
   };
 }

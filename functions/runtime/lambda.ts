@@ -4,11 +4,12 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import middy from '@middy/core';
-import type { Context } from 'aws-lambda';
+import type { Context as LambdaContext } from 'aws-lambda';
+import type { Context } from '../core/context.ts';
 import type { Run } from '../core/run.ts';
 import { compose, type Parts } from './compose.ts';
 import { leaving } from './error-log.ts';
-import { parseSettings, type Settings } from './settings.ts';
+import { parseSettings } from './settings.ts';
 
 /** The clock that a function lives by; tests bring their own. */
 export interface Clock {
@@ -25,9 +26,7 @@ export const systemClock: Clock = {
 };
 
 /** What an entry is given beside its event. */
-export interface World extends Parts {
-  readonly settings: Settings;
-  readonly run: Run;
+export interface World extends Context {
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -48,16 +47,15 @@ export function lambda<R>(
   return (clock: Clock = systemClock) => {
     const log = new Logger({ serviceName: 'appflow-token-refresher' });
     const metrics = new Metrics({ namespace: 'AppFlowTokenRefresher', serviceName: 'appflow-token-refresher' });
-    let parts: (Parts & { settings: Settings }) | undefined;
+    let parts: Parts | undefined;
 
-    return middy<unknown, R, Error, Context>()
+    return middy<unknown, R, Error, LambdaContext>()
       .use(injectLambdaContext(log, { resetKeys: true }))
       .handler(async (event, context) => {
         let callsBefore = 0;
         try {
           if (parts === undefined) {
-            const settings = parseSettings(process.env, options.needsQueue === true);
-            parts = { ...compose(settings), settings };
+            parts = compose(parseSettings(process.env, options.needsQueue === true));
           }
           callsBefore = parts.awsCalls();
           return await use(event, { ...parts, run: runOf(context, clock, log), log, metrics });
@@ -71,7 +69,7 @@ export function lambda<R>(
   };
 }
 
-function runOf(context: Context, clock: Clock, log: Logger): Run {
+function runOf(context: LambdaContext, clock: Clock, log: Logger): Run {
   const left = Math.max(context.getRemainingTimeInMillis() - RESERVE, 0);
   return {
     id: randomUUID(),

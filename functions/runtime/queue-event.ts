@@ -1,9 +1,8 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import * as v from 'valibot';
+import { isConnectionName, isProfileName, type Target } from '../core/connection/target.ts';
 import { RefreshError } from '../core/errors.ts';
 import { refresh } from '../core/refresh.ts';
-import type { Target } from '../core/serving.ts';
-import { isConnectionName, isProfileName } from '../core/targets.ts';
 import { logRefreshError } from './error-log.ts';
 import { UtcTime } from './input.ts';
 import type { World } from './lambda.ts';
@@ -38,21 +37,21 @@ export function isQueueEvent(event: unknown): event is QueueEvent {
 export async function serveMessages(event: QueueEvent, world: World): Promise<(record: SQSRecord) => Promise<void>> {
   const targets = new Map<string, Target>();
   for (const { body, attributes } of event.Records) {
-    const target = targetOf(body);
+    const target = targetIn(body);
     if (target === undefined) continue;
     const other = targets.get(target.connection);
     // Of two messages for one connection the later tick asks for more, and a retry stays one.
     const asked = other === undefined || later(target, other) ? target : other;
     targets.set(target.connection, { ...asked, isRetry: isRetry(attributes) || other?.isRetry === true });
   }
-  const refreshed = await refresh([...targets.values()], false, world.rules, world.ports, world.run);
+  const refreshed = await refresh({ targets: [...targets.values()], dryRun: false }, world);
   record(refreshed, world);
   const failures = new Map<string, unknown>();
   for (const { report, error } of refreshed.served)
     if (error?.retryable === true) failures.set(report.connection, error);
   for (const { connection, error } of refreshed.bugs) failures.set(connection, error);
   return async ({ messageId, body }) => {
-    const target = targetOf(body);
+    const target = targetIn(body);
     if (target === undefined) {
       const error = new RefreshError(
         'INPUT_INVALID',
@@ -72,7 +71,7 @@ function isRetry(attributes: unknown): boolean {
   return result.success && Number(result.output.ApproximateReceiveCount) > 1;
 }
 
-function targetOf(body: string): Target | undefined {
+function targetIn(body: string): Target | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);

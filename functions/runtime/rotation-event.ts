@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
-import type { RotationStep } from '../core/rotate.ts';
+import type { RotationRequest } from '../core/rotate-secret.ts';
 import { parseInput } from './input.ts';
 
 const USAGE = 'rotate takes the events of a Secrets Manager rotation: {Step, SecretId, ClientRequestToken}.';
@@ -31,10 +31,7 @@ const RotationEvent = v.object({
 });
 
 /** @throws RefreshError `INPUT_INVALID`, also where the secret is not one of ours */
-export function parseRotationEvent(
-  event: unknown,
-  tokenPrefix: string,
-): { readonly step: RotationStep; readonly connection: string; readonly versionId: string } {
+export function parseRotationEvent(event: unknown, tokenPrefix: string): RotationRequest {
   const { Step: spelled, SecretId, ClientRequestToken } = parseInput(RotationEvent, event, USAGE);
   const arn = /^arn:[\w-]+:secretsmanager:[\w-]*:\d*:secret:(.+)-[A-Za-z0-9]{6}$/;
   const secretName = arn.exec(SecretId)?.[1] ?? SecretId;
@@ -48,7 +45,7 @@ export function parseRotationEvent(
   return { step: stepOf(spelled), connection: secretName.slice(tokenPrefix.length), versionId: ClientRequestToken };
 }
 
-function stepOf(spelled: v.InferOutput<typeof Step>): RotationStep {
+function stepOf(spelled: v.InferOutput<typeof Step>): RotationRequest['step'] {
   switch (spelled) {
     case 'create_secret':
       return 'createSecret';

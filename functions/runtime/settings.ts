@@ -1,19 +1,12 @@
+import { loginHostProblem } from '../core/connection/login-hosts.ts';
+import type { Rules } from '../core/context.ts';
 import { RefreshError } from '../core/errors.ts';
-import { loginHostProblem } from '../core/login-hosts.ts';
 
 /** The functions' settings, from the environment. Durations in seconds. */
-export interface Settings {
-  readonly secretPrefix: string;
-  readonly tokenPrefix: string;
-  readonly clientSecretPrefix: string;
+export interface Settings extends Rules {
   readonly escrowPrefix: string;
-  readonly refreshIntervalSeconds: number;
-  readonly tickSeconds: number;
-  readonly jwtLifetimeSeconds: number;
   /** Needed by `dispatch` alone. */
   readonly queueUrl: string | undefined;
-  readonly loginHosts: readonly string[];
-  readonly rerunFlows: boolean;
   /** The KMS key for what we store ourselves, token secrets and escrow; the account's own keys unless given. */
   readonly tokenKmsKeyId: string | undefined;
 }
@@ -71,11 +64,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>,
   if (needsQueue && settings.queueUrl === undefined) problems.push('QUEUE_URL is missing');
   if (settings.queueUrl !== undefined && URL.parse(settings.queueUrl) === null) problems.push('QUEUE_URL is not a URL');
   if (problems.length === 0) return settings;
-  throw new RefreshError(
-    'SETTINGS_INVALID',
-    `${problems.join('; ')}.`,
-    'Correct the environment of the function: in serverless.yml, and deploy again.',
-  );
+  throw new RefreshError('SETTINGS_INVALID', `${problems.join('; ')}.`, { kind: 'environment' });
 }
 
 const LOGIN_HOSTS = 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com';

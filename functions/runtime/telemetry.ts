@@ -1,8 +1,7 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Dispatched } from '../core/dispatch.ts';
 import { RefreshError } from '../core/errors.ts';
-import type { Refreshed } from '../core/refresh.ts';
-import type { Run } from '../core/run.ts';
+import type { Refreshed } from '../core/report.ts';
 import { logBug, logRefreshError } from './error-log.ts';
 import type { World } from './lambda.ts';
 
@@ -35,14 +34,12 @@ export function throwWhatMayPass({ served, bugs }: Refreshed): void {
 
 /**
  * Says at every tick how all connections are, as gauges: an alarm on a gauge stands while the fault does, and clears when it is over.
- *
- * @param escrow its names are listed, never its values
+ * Of escrow the names are listed, never the values.
  */
 export async function recordTick(
   { summary, overdue, faulty }: Dispatched,
   tick: Date,
-  escrow: { list(run: Run): Promise<readonly string[]> },
-  { log, metrics, run }: Sinks & Pick<World, 'run'>,
+  { log, metrics, run, ports }: Sinks & Pick<World, 'run' | 'ports'>,
 ): Promise<void> {
   for (const { connection, error } of faulty) {
     logRefreshError(error, log, { connection });
@@ -67,7 +64,7 @@ export async function recordTick(
   metrics.addMetric('MissingProfiles', MetricUnit.Count, summary.missingProfiles.length);
   metrics.addMetric('SharedProfiles', MetricUnit.Count, summary.sharedProfiles.length);
   try {
-    const waiting = await escrow.list(run);
+    const waiting = await ports.escrow.list(run);
     for (const connection of waiting)
       log.warn(
         `${connection}: a refresh token waits in escrow → the next refresh stores it; if it stays, see TOKEN_NOT_PERSISTED in the runbook`,

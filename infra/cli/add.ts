@@ -1,10 +1,10 @@
-import { claimants } from '../../functions/core/by-hand.ts';
-import { intervalOf, parseConnection } from '../../functions/core/connection.ts';
+import { isLoginHost } from '../../functions/core/connection/login-hosts.ts';
+import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
+import { isConnectionName, isProfileName } from '../../functions/core/connection/target.ts';
 import type { GrantType } from '../../functions/core/credentials.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
-import { isLoginHost } from '../../functions/core/login-hosts.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { isConnectionName, isProfileName } from '../../functions/core/targets.ts';
+import { listedTargets } from '../../functions/core/refresh-by-hand.ts';
 import type { LoginArguments } from './authorize.ts';
 import { type AddArguments, type Draft, draftOf, type Place } from './draft.ts';
 import { alreadyThere, operatorSecrets } from './operator-secrets.ts';
@@ -37,7 +37,7 @@ export async function addCommand(
   const draft = await draftOf(session, place, base, flags, login, questions);
   try {
     const value = new Redacted(JSON.stringify(draft.value, null, 2));
-    if (draft.lacksSeed !== true) parseConnection(name, value, session.rules);
+    if (draft.lacksSeed !== true) parseConnection(name, value, session.rules, session.ports.signer);
     const tags = {
       'connector-profile-name': place.connectorProfileName,
       ...(flags.interval === undefined ? {} : { 'refresh-interval-seconds': String(flags.interval) }),
@@ -71,9 +71,8 @@ async function freePlace(session: Session, name: string, flags: AddArguments, qu
     : (flags.profile ?? name);
   const wrong = problem(connectorProfileName);
   if (wrong !== undefined) throw inputError(`The profile: ${wrong}`, 'Give the name that AppFlow shows as --profile.');
-  if (flags.interval !== undefined && intervalOf(String(flags.interval)) === undefined)
-    throw inputError('--interval is no whole number of seconds.', 'Give 900 or more, or leave it out.');
-  const rivals = (await claimants(ports.secrets, rules, run)).get(connectorProfileName) ?? [];
+  const targets = await listedTargets(session.context());
+  const rivals = targets.filter((target) => target.connectorProfileName === connectorProfileName);
   if (rivals.length > 0) {
     throw inputError(
       `The connector profile ${connectorProfileName} belongs to ${rivals.map(({ connection }) => connection).join(', ')} already.`,

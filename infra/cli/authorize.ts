@@ -1,9 +1,10 @@
 import * as v from 'valibot';
-import { clientOf } from '../../functions/core/authorization-code.ts';
-import { type AuthorizationCodeConnection, parseConnection } from '../../functions/core/connection.ts';
+import type { AuthorizationCodeConnection } from '../../functions/core/connection/connection.ts';
+import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
+import { isConnectionName } from '../../functions/core/connection/target.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
+import { clientOf } from '../../functions/core/grants/authorization-code.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { isConnectionName } from '../../functions/core/targets.ts';
 import { operatorSecrets } from './operator-secrets.ts';
 import { EXIT, type ExitCode, paint, say, sayJson } from './output.ts';
 import { inputError, type Session } from './session.ts';
@@ -42,7 +43,7 @@ export async function logInFor(
   connection: AuthorizationCodeConnection,
   login: LoginArguments,
 ): Promise<LoggedIn> {
-  const client = await clientOf(connection, session.ports.secrets, session.run());
+  const client = await clientOf(connection, session.context());
   const { name, loginUrl } = connection;
   return logIn({ connection: name, secretName: session.rules.secretPrefix + name, loginUrl, client, ...login });
 }
@@ -66,7 +67,7 @@ function withSeed(session: Session, name: string, old: Redacted, seed: Redacted)
   const { oAuthRequest: _spent, ...rest } = record.success ? record.output : {};
   // What is no JSON object is the parser's to explain.
   const value = record.success ? new Redacted(JSON.stringify({ ...rest, refreshToken: seed.reveal() }, null, 2)) : old;
-  const connection = parseConnection(name, value, session.rules);
+  const connection = parseConnection(name, value, session.rules, session.ports.signer);
   if (connection.grantType !== 'AUTHORIZATION_CODE') throw new RefreshError('SECRET_MALFORMED', 'Another grant.', '');
   return { connection, value };
 }

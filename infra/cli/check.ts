@@ -1,8 +1,8 @@
-import type { Connection, JwtBearerConnection } from '../../functions/core/connection.ts';
+import type { Connection, JwtBearerConnection } from '../../functions/core/connection/connection.ts';
+import type { Target } from '../../functions/core/connection/target.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
-import { obtainByJwt } from '../../functions/core/obtain.ts';
-import type { ConnectionReport } from '../../functions/core/refresh.ts';
-import type { Target } from '../../functions/core/serving.ts';
+import { exchange } from '../../functions/core/grants/jwt-bearer.ts';
+import { type ConnectionReport, type ShownError, shown } from '../../functions/core/report.ts';
 import { type ExitCode, exitCodeOfReports, indent, note, paint, say, sayJson, trouble } from './output.ts';
 import { chosenNames, serveAll } from './refresh.ts';
 import { orError, type Session } from './session.ts';
@@ -15,7 +15,7 @@ interface Check {
   readonly check: Step | 'refresh';
   readonly result: 'ok' | 'failed' | 'warning' | 'not-reached' | 'not-asked';
   readonly detail: string;
-  readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
+  readonly error?: ShownError;
 }
 
 /** `check`: what can be known about connections without changing anything, step by step. */
@@ -35,10 +35,10 @@ export async function checkCommand(
       return { surveyed, report, checks: checklist(surveyed, report, dryRun?.outcome === 'would-refresh', at) };
     }),
   );
-  const shown = lists.flatMap(({ report }) => report ?? []);
+  const told = lists.flatMap(({ report }) => report ?? []);
   if (session.json) {
     sayJson({
-      ok: shown.every(({ outcome }) => outcome !== 'failed'),
+      ok: told.every(({ outcome }) => outcome !== 'failed'),
       dryRun: true,
       connections: lists.map(({ report, checks }) => ({ ...report, checks })),
     });
@@ -46,7 +46,7 @@ export async function checkCommand(
     if (lists.length === 0) note(`There is no secret under ${session.rules.secretPrefix}.`);
     for (const { surveyed, report, checks } of lists) for (const line of lines(surveyed, report, checks)) say(line);
   }
-  return exitCodeOfReports(shown);
+  return exitCodeOfReports(told);
 }
 
 /**
@@ -55,25 +55,15 @@ export async function checkCommand(
  */
 async function withLogin(
   session: Session,
-  { name, connection, target }: Surveyed,
+  { connection }: Surveyed,
   report: ConnectionReport | undefined,
 ): Promise<ConnectionReport | undefined> {
   if (report === undefined || report.outcome === 'failed') return report;
   if (connection === undefined || connection instanceof RefreshError || !exchangesItself(connection)) return report;
-  if (target === undefined || target instanceof RefreshError) return report;
-  const { signer, salesforce } = session.ports;
-  const endpoint = salesforce.tokenEndpoint(connection, session.rules.secretPrefix + name);
-  const timing = {
-    intervalSeconds: target.intervalSeconds,
-    jwtLifetimeSeconds: session.rules.jwtLifetimeSeconds,
-  };
-  const answer = await orError(() =>
-    obtainByJwt({ ...connection, handOver: 'ACCESS_TOKEN' }, timing, { signer, endpoint }, session.run()),
-  );
+  const answer = await orError(() => exchange(connection, session.context()));
   if (!(answer instanceof RefreshError)) return report;
-  const { code, retryable, message, hint } = answer;
   const { validUntil: _unused, ...rest } = report;
-  return { ...rest, outcome: 'failed', error: { code, retryable, message, hint } };
+  return { ...rest, outcome: 'failed', error: shown(answer) };
 }
 
 function exchangesItself(connection: Connection): connection is JwtBearerConnection {
@@ -110,7 +100,7 @@ function checklist(
   const known = connection === undefined || connection instanceof RefreshError ? undefined : connection;
   const failures = new Map<Step, NonNullable<Check['error']>>();
   const fail = (step: Step, part: unknown) => {
-    if (part instanceof RefreshError && !failures.has(step)) failures.set(step, part);
+    if (part instanceof RefreshError && !failures.has(step)) failures.set(step, shown(part));
   };
   fail('secret', secret);
   fail('secret', value);
@@ -138,7 +128,7 @@ function checklist(
     checks.push(row('key', known !== undefined, known === undefined ? '' : keyDetail(known)));
   if (known?.grantType === 'JWT_BEARER') checks.push(certificateCheck(certificateEnd, at));
   checks.push(
-    row('profile', profile !== undefined, 'found, a Salesforce profile, and claimed by this connection alone'),
+    row('profile', profile !== undefined, 'found, a Salesforce profile, and named by this connection alone'),
     row('limits', isDryRunThrough, "lifetimes, intervals and AppFlow's limits kept"),
     row('grant', isDryRunThrough, 'supported by AppFlow here'),
     salesforceCheck(row('salesforce', isThrough, 'accepts the credentials'), known),

@@ -1,5 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
-import { parseConnection } from '../../functions/core/connection.ts';
+import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
 import type { GrantType } from '../../functions/core/credentials.ts';
 import type { Profile } from '../../functions/core/ports.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
@@ -108,7 +108,12 @@ async function jwtBearer(
     certificate,
   });
   // All but the consumer key is judged before anything is written.
-  parseConnection(name, new Redacted(JSON.stringify(value(flags.clientId ?? PLACEHOLDER.reveal()))), session.rules);
+  parseConnection(
+    name,
+    new Redacted(JSON.stringify(value(flags.clientId ?? PLACEHOLDER.reveal()))),
+    session.rules,
+    session.ports.signer,
+  );
   await writeNew(certificateFile, certificate);
   const undo = () => rm(certificateFile, { force: true });
   try {
@@ -182,7 +187,7 @@ async function authorizationCode(
     ...(refreshToken === undefined ? {} : { refreshToken: refreshToken.reveal() }),
   });
   const boxed = new Redacted(JSON.stringify(value(given ?? PLACEHOLDER)));
-  const connection = parseConnection(name, boxed, session.rules);
+  const connection = parseConnection(name, boxed, session.rules, session.ports.signer);
   if (given !== undefined || connection.grantType !== 'AUTHORIZATION_CODE') return { value: value(given) };
   if (!flags.authorize) return { value: value(undefined), lacksSeed: true };
   const { refreshToken, user } = await logInFor(session, connection, login);

@@ -4,10 +4,11 @@ import {
   SecretsManagerClient,
   type SecretsManagerServiceException,
 } from '@aws-sdk/client-secrets-manager';
-import { awsErrorKind, translateAwsError } from '../../functions/core/aws-error.ts';
+import { awsErrorKind, translateAwsError } from '../../functions/adapters/aws-call.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import type { Redacted } from '../../functions/core/redacted.ts';
-import { type Run, withRetries } from '../../functions/core/run.ts';
+import { withRetries } from '../../functions/core/retry.ts';
+import type { Run } from '../../functions/core/run.ts';
 import { inputError } from './session.ts';
 
 /** Writing the operator's secrets: what the functions never do, and only a person at this command line does. */

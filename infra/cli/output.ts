@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { ConnectionReport } from '../../functions/core/refresh.ts';
+import type { ConnectionReport } from '../../functions/core/report.ts';
 
 /** Exit codes, for scripts. They are public: `--help` lists them. */
 export const EXIT = { well: 0, unwell: 1, usage: 2, aws: 3, interrupted: 130 } as const;

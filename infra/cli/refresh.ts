@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
-import { refreshByHand } from '../../functions/core/by-hand.ts';
-import type { ConnectionReport, Served } from '../../functions/core/refresh.ts';
-import { isConnectionName } from '../../functions/core/targets.ts';
+import { isConnectionName } from '../../functions/core/connection/target.ts';
+import { refreshByHand } from '../../functions/core/refresh-by-hand.ts';
+import { type ConnectionReport, type Served, shown } from '../../functions/core/report.ts';
 import { EXIT, type ExitCode, exitCodeOfReports, indent, note, paint, say, sayJson, trouble } from './output.ts';
 import { forOperator, inputError, type Session } from './session.ts';
 
@@ -80,7 +80,7 @@ export async function serveAll(
       const name = rest.shift();
       if (name === undefined) return;
       try {
-        const refreshed = await refreshByHand([name], dryRun, session.rules, session.ports, session.run());
+        const refreshed = await refreshByHand([name], dryRun, session.context());
         if (refreshed.bugs[0] !== undefined) throw refreshed.bugs[0].error;
         const [served] = refreshed.served;
         if (served === undefined) continue;
@@ -101,14 +101,10 @@ export async function serveAll(
   return { reports: names.flatMap((name) => reports.get(name) ?? []), left: rest.length };
 }
 
+/** The report in the words of the one at the command line. */
 function reportOf({ report, error }: Served): ConnectionReport {
-  const shown = error === undefined ? undefined : forOperator(error);
-  if (shown === undefined) return report;
-  const { code, retryable, message } = shown;
-  // The advice of functions that cannot log in; here a command does.
-  const isLogin = report.grantType === 'AUTHORIZATION_CODE' && shown.hint.startsWith('Authorise the app again');
-  const hint = isLogin ? `${shown.hint} Both: npx appflow-token-refresher authorize ${report.connection}` : shown.hint;
-  return { ...report, error: { code, retryable, message, hint } };
+  const translated = forOperator(error);
+  return translated === undefined ? report : { ...report, error: shown(translated) };
 }
 
 export function reportLine({ connection, outcome, validUntil, error }: ConnectionReport): string {

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Context } from '../../functions/core/context.ts';
 import { errorNames, RefreshError } from '../../functions/core/errors.ts';
 import type { ListedSecret } from '../../functions/core/ports.ts';
 import type { Run } from '../../functions/core/run.ts';
 import type { Parts } from '../../functions/runtime/compose.ts';
 import { parseSettings } from '../../functions/runtime/settings.ts';
+import { hintForOperator } from './hints.ts';
 import { note, paint } from './output.ts';
 
 /** One command being carried out: the functions' own parts, with the operator's credentials. */
@@ -15,6 +17,8 @@ export interface Session extends Pick<Parts, 'rules' | 'ports'> {
   readonly interactive: boolean;
   /** A deadline of its own for each connection, or for what is read about all of them. */
   run(): Run;
+  /** What a use case needs, with such a run. */
+  context(): Context;
 }
 
 /** Milliseconds. Longer than the function's: a person waits, and ends it with Ctrl-C. */
@@ -25,36 +29,34 @@ export async function openSession(json: boolean): Promise<Session> {
   const settings = parseSettings(process.env, false);
   // Loaded here, so that --help and a typo need not wait for the SDK.
   const { compose } = await import('../../functions/runtime/compose.ts');
-  const { rules, ports } = compose(settings);
+  const parts = compose(settings);
+  const { rules } = parts;
   const warned = new Set<string>();
   // One listing serves a whole command, which asks for it once a connection.
   const listings = new Map<string, Promise<ListedSecret[]>>();
   const list = (prefix: string, run: Run) => {
-    const listing = listings.get(prefix) ?? ports.secrets.list(prefix, run);
+    const listing = listings.get(prefix) ?? parts.ports.secrets.list(prefix, run);
     listings.set(prefix, listing);
     return listing;
   };
-  return {
-    rules,
-    ports: { ...ports, secrets: { ...ports.secrets, list } },
-    json,
-    interactive: process.stdin.isTTY && process.stderr.isTTY,
-    run: () => ({
-      id: randomUUID(),
-      now: Date.now,
-      sleep: async (milliseconds) => {
-        await wait(milliseconds);
-      },
-      random: Math.random,
-      deadline: Date.now() + PATIENCE,
-      signal: AbortSignal.timeout(PATIENCE),
-      warn(connection, message) {
-        const line = `${paint('yellow', 'warning', process.stderr)}: ${connection}: ${message}`;
-        if (!warned.has(line)) note(line);
-        warned.add(line);
-      },
-    }),
-  };
+  const ports = { ...parts.ports, secrets: { ...parts.ports.secrets, list } };
+  const run = (): Run => ({
+    id: randomUUID(),
+    now: Date.now,
+    sleep: async (milliseconds) => {
+      await wait(milliseconds);
+    },
+    random: Math.random,
+    deadline: Date.now() + PATIENCE,
+    signal: AbortSignal.timeout(PATIENCE),
+    warn(connection, message) {
+      const line = `${paint('yellow', 'warning', process.stderr)}: ${connection}: ${message}`;
+      if (!warned.has(line)) note(line);
+      warned.add(line);
+    },
+  });
+  const interactive = process.stdin.isTTY && process.stderr.isTTY;
+  return { rules, ports, json, interactive, run, context: () => ({ rules, ports, run: run() }) };
 }
 
 /** The person pressed Ctrl-C at a question. */
@@ -64,9 +66,6 @@ export class Cancelled extends Error {}
 export function inputError(message: string, hint: string): RefreshError {
   return new RefreshError('INPUT_INVALID', message, hint);
 }
-
-/** Here no tick comes by itself. */
-const AGAIN = 'Try again; if it goes on, look at the network, and at AWS_ENDPOINT_URL_… where it is set.';
 
 const NO_CREDENTIALS = new Set([
   'CredentialsProviderError',
@@ -90,11 +89,7 @@ export function forOperator(error: unknown): RefreshError | undefined {
     return new RefreshError('SETTINGS_INVALID', 'No AWS Region is set.', 'Set AWS_REGION to that of the flows.');
   }
   if (!(error instanceof RefreshError)) return undefined;
-  const hint = error.hint
-    .replace('in the role of this function', 'for the credentials that you use here')
-    .replace('Nothing to do unless it goes on: the next attempt comes by itself.', AGAIN)
-    .replace('the environment of the function: in serverless.yml, and deploy again', 'these environment variables');
-  return hint === error.hint ? error : new RefreshError(error.code, error.message, hint, error);
+  return new RefreshError(error.code, error.message, hintForOperator(error.next), error);
 }
 
 export async function orError<T>(get: () => Promise<T>): Promise<T | RefreshError> {

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { RefreshError } from '../../functions/core/errors.ts';
-import type { ConnectionReport } from '../../functions/core/refresh.ts';
+import type { ConnectionReport } from '../../functions/core/report.ts';
 import { EXIT, type ExitCode, indent, note, paint, relative, say, sayJson, span, trouble } from './output.ts';
 import { serveAll } from './refresh.ts';
 import { orError, type Session } from './session.ts';

@@ -1,11 +1,11 @@
-import { claimants } from '../../functions/core/by-hand.ts';
-import { type Connection, parseConnection } from '../../functions/core/connection.ts';
-import { datesOf } from '../../functions/core/dispatch.ts';
+import { belonging, profileFor } from '../../functions/core/connection/belonging.ts';
+import type { Connection } from '../../functions/core/connection/connection.ts';
+import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
+import { type ListedTarget, type Target, targetOf, targetsOf } from '../../functions/core/connection/target.ts';
+import { datesOf, isOverdue } from '../../functions/core/dispatch.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import type { ListedSecret, Profile, SecretVersion } from '../../functions/core/ports.ts';
 import { dueSince, nextSlotAfter } from '../../functions/core/schedule.ts';
-import { checkedProfile, type Target } from '../../functions/core/serving.ts';
-import { targetOf } from '../../functions/core/targets.ts';
 import { orError, type Session } from './session.ts';
 
 /** What can be seen of one connection without changing or asking anything outside AWS. Of each part either it, or what is wrong with it. */
@@ -34,7 +34,7 @@ export interface Timing {
 export interface Survey {
   readonly at: Date;
   readonly connections: readonly Surveyed[];
-  /** Salesforce profiles that no connection claims: nobody refreshes them. */
+  /** Salesforce profiles that no connection names: nobody refreshes them. */
   readonly unservedProfiles: readonly string[];
 }
 
@@ -47,8 +47,7 @@ export interface Survey {
 export async function survey(session: Session, names?: readonly string[]): Promise<Survey> {
   const { rules, ports } = session;
   const run = session.run();
-  const [claims, listed, salesforceProfiles] = await Promise.all([
-    claimants(ports.secrets, rules, run),
+  const [listed, salesforceProfiles] = await Promise.all([
     ports.secrets.list(rules.secretPrefix, run),
     ports.appflow.salesforceProfiles(run),
   ]);
@@ -65,11 +64,14 @@ export async function survey(session: Session, names?: readonly string[]): Promi
     const found = names === undefined ? listed.find((secret) => secret.name === secretName) : undefined;
     secrets.set(name, found ?? (await orError(() => ports.secrets.describe(secretName, run))));
   }
-  const targets = new Map<string, Target | RefreshError>();
+  const targets = new Map<string, ListedTarget | RefreshError>();
   for (const [name, secret] of secrets) {
     if (secret instanceof RefreshError) continue;
-    targets.set(name, await orError(async () => targetOf(secret, rules.secretPrefix, rules.refreshIntervalSeconds)));
+    targets.set(name, await orError(async () => targetOf(secret, rules)));
   }
+  const known = [...targets.values()].flatMap((target) => (target instanceof RefreshError ? [] : [target]));
+  const unchosen = targetsOf(listed, rules).targets.filter(({ connection }) => !targets.has(connection));
+  const belongs = belonging([...known, ...unchosen]);
   // Those that are no Salesforce profiles, or none at all.
   const others = [...targets.values()].flatMap((target) =>
     target instanceof RefreshError || salesforceProfiles.has(target.connectorProfileName)
@@ -86,14 +88,11 @@ export async function survey(session: Session, names?: readonly string[]): Promi
     const connection =
       value === undefined || value instanceof RefreshError
         ? undefined
-        : await orError(async () => parseConnection(name, value.value, rules));
+        : await orError(async () => parseConnection(name, value.value, rules, ports.signer));
     const profile =
       target === undefined || target instanceof RefreshError
         ? undefined
-        : await orError(async () => {
-            const isShared = (claims.get(target.connectorProfileName) ?? []).some((t) => t.connection !== name);
-            return checkedProfile(target, isShared, profiles);
-          });
+        : await orError(async () => profileFor(target, belongs, profiles));
     const hasCertificate = connection !== undefined && 'certificate' in connection;
     const certificate = hasCertificate ? connection.certificate : undefined;
     return {
@@ -104,35 +103,30 @@ export async function survey(session: Session, names?: readonly string[]): Promi
       connection,
       profile,
       certificateEnd: certificate === undefined ? undefined : ports.signer.certificateEnd(certificate),
-      timing: timingOf(secret, target, profile, at, rules.tickSeconds),
+      timing: timingOf(target, profile, at, rules.tickSeconds),
     };
   };
   return {
     at,
     connections: await Promise.all([...secrets].map(([name, secret]) => one(name, secret))),
-    unservedProfiles: [...salesforceProfiles.keys()].filter((name) => !claims.has(name)).sort(),
+    unservedProfiles: [...salesforceProfiles.keys()].filter((name) => !belongs.has(name)).sort(),
   };
 }
 
 function timingOf(
-  secret: ListedSecret | RefreshError,
-  target: Target | RefreshError | undefined,
+  target: ListedTarget | RefreshError | undefined,
   profile: Profile | RefreshError | undefined,
   at: Date,
   tickSeconds: number,
 ): Timing | undefined {
-  if (secret instanceof RefreshError) return undefined;
   if (target === undefined || target instanceof RefreshError) return undefined;
   if (profile === undefined || profile instanceof RefreshError) return undefined;
-  const { intervalSeconds } = target;
-  const dates = datesOf({ intervalSeconds, secretChangedAt: secret.changedAt }, profile);
+  const dates = datesOf(target, profile);
   const since = dueSince(dates);
-  // The alarm's own measure: a quarter of the interval or three ticks, whichever is longer.
-  const grace = Math.max(intervalSeconds / 4, 3 * tickSeconds) * 1000;
   return {
     updatedAt: profile.updatedAt,
     dueSince: since,
     nextAttempt: nextSlotAfter(dates, at, tickSeconds),
-    isOverdue: at.getTime() - since.getTime() > grace,
+    isOverdue: isOverdue((at.getTime() - since.getTime()) / 1000, target.intervalSeconds, tickSeconds),
   };
 }

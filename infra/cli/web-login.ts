@@ -1,10 +1,10 @@
 import * as oauth from 'oauth4webapi';
 import * as v from 'valibot';
+import { readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
-import { readRefusal } from '../../functions/core/oauth-error.ts';
 import type { ClientAuth } from '../../functions/core/ports.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { tokenMissing } from '../../functions/core/token-record.ts';
+import { tokenMissing } from '../../functions/core/token-rotation/token-record.ts';
 import { type Arrival, finish, listen, loopback } from './loopback.ts';
 import { note, paint } from './output.ts';
 

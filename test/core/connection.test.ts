@@ -3,7 +3,9 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { certificateProblem, privateKeyProblem } from '../../functions/adapters/signer.ts';
-import { type ConnectionRules, intervalOf, parseConnection } from '../../functions/core/connection.ts';
+import type { ConnectionRules } from '../../functions/core/connection/connection.ts';
+import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
+import { intervalOf } from '../../functions/core/connection/target.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
 import { everythingSaidBy, marker, thrownBy } from './support.ts';
 
@@ -11,9 +13,8 @@ const rules: ConnectionRules = {
   secretPrefix: 'appflow-token-refresher/',
   loginHosts: ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'],
   clientSecretPrefix: 'appflow-client-credentials/',
-  privateKeyProblem,
-  certificateProblem,
 };
+const keys = { privateKeyProblem, certificateProblem };
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const pemOf = (key: KeyObject, type: 'pkcs1' | 'pkcs8' = 'pkcs8') => key.export({ type, format: 'pem' }).toString();
@@ -96,7 +97,12 @@ const KEYS: Readonly<Record<string, { readonly grants: readonly Grant[]; readonl
 };
 
 function parse(value: unknown, given: ConnectionRules = rules) {
-  return parseConnection('sf-prod', new Redacted(typeof value === 'string' ? value : JSON.stringify(value)), given);
+  return parseConnection(
+    'sf-prod',
+    new Redacted(typeof value === 'string' ? value : JSON.stringify(value)),
+    given,
+    keys,
+  );
 }
 
 function refusal(value: unknown, given: ConnectionRules = rules) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isLoginHost, loginHostProblem } from '../../functions/core/login-hosts.ts';
+import { isLoginHost, loginHostProblem } from '../../functions/core/connection/login-hosts.ts';
 
 const HOSTS = ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'];
 

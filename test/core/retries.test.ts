@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { withRetries } from '../../functions/core/run.ts';
+import { withRetries } from '../../functions/core/retry.ts';
 import { fakeRun } from './support.ts';
 
 const failure = new Error('not now');

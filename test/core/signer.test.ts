@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { certificateProblem, privateKeyProblem, signerAdapter } from '../../functions/adapters/signer.ts';
-import { claimsSet } from '../../functions/core/claims.ts';
+import { claimsSet } from '../../functions/core/grants/jwt-bearer.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
 import { anyText, fakeRun } from './support.ts';
 

@@ -1,6 +1,8 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import type { Context } from '../../functions/core/context.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
+import type { Ports, TokenEndpoint } from '../../functions/core/ports.ts';
 import type { Run } from '../../functions/core/run.ts';
 
 /** The RefreshError that an action throws; anything else it throws, and throwing nothing, fails the test. */
@@ -67,5 +69,74 @@ export function fakeRun(
     warn: (connection, message) => warnings.push({ connection, message }),
     waits,
     warnings,
+  };
+}
+
+const unexpected = async (): Promise<never> => {
+  throw new Error('No such call is expected here.');
+};
+const unexpectedNow = (): never => {
+  throw new Error('No such call is expected here.');
+};
+
+/** A token endpoint that refuses every call but those given. */
+export function fakeEndpoint(expected: Partial<TokenEndpoint>): TokenEndpoint {
+  return {
+    exchangeAssertion: unexpected,
+    exchangeRefreshToken: unexpected,
+    exchangeCode: unexpected,
+    exchangeClientCredentials: unexpected,
+    expiryOf: unexpected,
+    tryAccessToken: unexpected,
+    ...expected,
+  };
+}
+
+/** The rules of a deployment that settled nothing, and neighbours that refuse every call but those given. */
+export function fakeContext(
+  expected: { readonly [P in keyof Ports]?: Partial<Ports[P]> },
+  run: Run = fakeRun(),
+): Context {
+  return {
+    rules: {
+      secretPrefix: 'appflow-token-refresher/',
+      tokenPrefix: 'appflow-token-refresher-tokens/',
+      clientSecretPrefix: 'appflow-client-credentials/',
+      loginHosts: ['*.my.salesforce.com', 'login.salesforce.com', 'test.salesforce.com'],
+      refreshIntervalSeconds: 3_600,
+      tickSeconds: 300,
+      jwtLifetimeSeconds: 14_400,
+      rerunFlows: false,
+    },
+    ports: {
+      appflow: {
+        profiles: unexpected,
+        salesforceProfiles: unexpected,
+        supportedGrants: unexpected,
+        ...expected.appflow,
+      },
+      flows: { flow: unexpected, start: unexpected, ...expected.flows },
+      secrets: { values: unexpected, value: unexpected, list: unexpected, describe: unexpected, ...expected.secrets },
+      salesforce: { tokenEndpoint: unexpectedNow, ...expected.salesforce },
+      signer: {
+        sign: unexpected,
+        certificateEnd: unexpectedNow,
+        privateKeyProblem: unexpectedNow,
+        certificateProblem: unexpectedNow,
+        ...expected.signer,
+      },
+      store: {
+        current: unexpected,
+        version: unexpected,
+        stages: unexpected,
+        create: unexpected,
+        put: unexpected,
+        moveStage: unexpected,
+        ...expected.store,
+      },
+      escrow: { list: unexpected, keep: unexpected, find: unexpected, remove: unexpected, ...expected.escrow },
+      queue: { send: unexpected, ...expected.queue },
+    },
+    run,
   };
 }

@@ -82,15 +82,15 @@ export function isExchange({ operation }: Call): boolean {
   return REFRESHES.includes(operation);
 }
 
-/** Whether a call stores tokens as AWSCURRENT, and is not a claim. */
+/** Whether a call stores tokens as AWSCURRENT, and is not a lease. */
 export function isPersisting({ operation, input }: Call): boolean {
   const { VersionStages: stages } = input as { VersionStages?: readonly string[] };
   return operation === 'PutSecretValue' && (stages === undefined || stages.includes('AWSCURRENT'));
 }
 
-export function isClaim({ operation, input }: Call): boolean {
+export function isLease({ operation, input }: Call): boolean {
   const { VersionStages: stages } = input as { VersionStages?: readonly string[] };
-  return operation === 'PutSecretValue' && stages?.includes('REFRESH_CLAIM') === true;
+  return operation === 'PutSecretValue' && stages?.includes('REFRESH_LEASE') === true;
 }
 
 /** Does something once, at the first call that matches, while that call waits. */

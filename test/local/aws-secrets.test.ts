@@ -99,7 +99,7 @@ describe('reading', () => {
     await expect(get({ VersionId: first, VersionStage: 'AWSCURRENT' })).rejects.toMatchObject({
       name: 'InvalidRequestException',
     });
-    await expect(get({ VersionStage: 'REFRESH_CLAIM' })).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    await expect(get({ VersionStage: 'REFRESH_LEASE' })).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
   it('keeps binary values apart from strings', async () => {
@@ -151,26 +151,26 @@ describe('putting versions', () => {
 
   it('is a compare-and-swap by its token: same content, nothing happens; other content, refused', async () => {
     await create('s');
-    const token = await put('s', 'two', ['CLAIM']);
+    const token = await put('s', 'two', ['LEASE']);
     const before = aws.secrets.describe('s')?.LastChangedDate;
     wait(HOUR);
-    await put('s', 'two', ['CLAIM', 'OTHER'], token);
+    await put('s', 'two', ['LEASE', 'OTHER'], token);
     expect(aws.secrets.describe('s')?.LastChangedDate).toBe(before);
-    expect(aws.secrets.versions('s').find(({ id }) => id === token)?.stages).toEqual(['CLAIM']);
-    await expect(put('s', 'else', ['CLAIM'], token)).rejects.toMatchObject({ name: 'ResourceExistsException' });
+    expect(aws.secrets.versions('s').find(({ id }) => id === token)?.stages).toEqual(['LEASE']);
+    await expect(put('s', 'else', ['LEASE'], token)).rejects.toMatchObject({ name: 'ResourceExistsException' });
   });
 
   it('leaves AWSCURRENT alone where other labels are given, and takes those from other versions', async () => {
     const current = await create('s');
-    await put('s', 'two', ['CLAIM']);
-    const claim = await put('s', 'three', ['CLAIM']);
-    expect(await stagesOf('s')).toEqual({ [current]: ['AWSCURRENT'], [claim]: ['CLAIM'] });
+    await put('s', 'two', ['LEASE']);
+    const lease = await put('s', 'three', ['LEASE']);
+    expect(await stagesOf('s')).toEqual({ [current]: ['AWSCURRENT'], [lease]: ['LEASE'] });
   });
 
   it('makes the very first version AWSCURRENT whatever its labels', async () => {
     await client.send(new CreateSecretCommand({ Name: 'empty' }));
-    const token = await put('empty', 'one', ['CLAIM']);
-    expect(await stagesOf('empty')).toEqual({ [token]: ['CLAIM', 'AWSCURRENT'] });
+    const token = await put('empty', 'one', ['LEASE']);
+    expect(await stagesOf('empty')).toEqual({ [token]: ['LEASE', 'AWSCURRENT'] });
   });
 
   it('wants tokens of 32 to 64 characters, and a value', async () => {
@@ -232,9 +232,9 @@ describe('moving labels', () => {
 
   it('removes any other label from the version that is named, and from no other', async () => {
     const a = await create('s');
-    const b = await put('s', 'two', ['CLAIM']);
-    await expect(move('CLAIM', a)).rejects.toMatchObject({ name: 'InvalidParameterException' });
-    await move('CLAIM', b);
+    const b = await put('s', 'two', ['LEASE']);
+    await expect(move('LEASE', a)).rejects.toMatchObject({ name: 'InvalidParameterException' });
+    await move('LEASE', b);
     expect(await stagesOf('s')).toEqual({ [a]: ['AWSCURRENT'] });
   });
 

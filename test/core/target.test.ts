@@ -1,12 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isConnectionName, isProfileName, targetOf } from '../../functions/core/targets.ts';
+import { isConnectionName, isProfileName, targetOf } from '../../functions/core/connection/target.ts';
 import { everythingSaidBy, marker, thrownBy } from './support.ts';
 
 const PREFIX = 'appflow-token-refresher/';
 
 function target(name: string, tags: Record<string, string> = {}) {
-  return targetOf({ name: PREFIX + name, changedAt: new Date(0), tags: new Map(Object.entries(tags)) }, PREFIX, 3_600);
+  const { secretChangedAt: _same, ...rest } = targetOf(
+    { name: PREFIX + name, changedAt: new Date(0), tags: new Map(Object.entries(tags)) },
+    { secretPrefix: PREFIX, refreshIntervalSeconds: 3_600 },
+  );
+  return rest;
 }
 
 describe('what the tags of a secret say', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AwsCall, awsErrorKind, translateAwsError } from '../../functions/core/aws-error.ts';
+import { type AwsCall, awsErrorKind, translateAwsError } from '../../functions/adapters/aws-call.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { everythingSaidBy, fakeRun, marker } from './support.ts';
 

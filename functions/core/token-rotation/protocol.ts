@@ -1,11 +1,9 @@
 import * as v from 'valibot';
-import { claim } from './claim.ts';
-import { type Claimed, ClaimHeld, type RotationPorts } from './claim-held.ts';
-import type { AuthorizationCodeConnection } from './connection.ts';
-import { RefreshError } from './errors.ts';
-import type { Tokens } from './ports.ts';
-import { Redacted } from './redacted.ts';
-import type { Run } from './run.ts';
+import { RefreshError } from '../errors.ts';
+import type { Tokens } from '../ports.ts';
+import { Redacted } from '../redacted.ts';
+import { takeLease } from './lease.ts';
+import { type Lease, LeaseHeld, type RotationContext } from './lease-held.ts';
 import {
   fingerprintOf,
   holdsSeed,
@@ -22,14 +20,14 @@ import {
  * use revokes the whole family, so every exchange of an AUTHORIZATION_CODE connection goes through here, whoever asks:
  *
  * 1. Read the token secret's AWSCURRENT and its staging labels.
- * 2. Claim: put a version under an id that follows from AWSCURRENT's id and from the last claim's id, labelled REFRESH_CLAIM. Of several runs that
+ * 2. Lease: put a version under an id that follows from AWSCURRENT's id and from the last lease's id, labelled REFRESH_LEASE. Of several runs that
  *    saw the same state one succeeds. It proves, before the token is spent, that we may write and encrypt.
  * 3. Exchange once.
  * 4. Persist as AWSCURRENT, in one call; at the first refusal into escrow, then on until the deadline.
- * 5. Use (hand over to AppFlow) while the claim is held, so that an older token never overwrites a newer one there.
- * 6. Release: put the label REFRESH_RELEASED on the claim. A claim that was not released lapses just after its function's timeout.
+ * 5. Use (hand over to AppFlow) while the lease is held, so that an older token never overwrites a newer one there.
+ * 6. Release: put the label REFRESH_RELEASED on the lease. A lease that was not released runs out just after its function's timeout.
  *
- * Ids are chained to the last claim instead of counted: a counter would have to be searched for among old versions, and starts anew once they are
+ * Ids are chained to the last lease instead of counted: a counter would have to be searched for among old versions, and starts anew once they are
  * pruned; the chain needs the one `DescribeSecret` that reads both labels at once.
  */
 
@@ -46,10 +44,10 @@ export type Demand =
   | { readonly kind: 'rotate'; readonly versionId: string }
   /** No exchange: see to it that what lies in escrow is stored. */
   | { readonly kind: 'restore' }
-  /** No exchange: hold the claim while the version, if still current, is used. */
+  /** No exchange: hold the lease while the version, if still current, is used. */
   | { readonly kind: 'stored'; readonly versionId: string };
 
-/** The tokens in the hands of the run that holds the claim. */
+/** The tokens in the hands of the run that holds the lease. */
 export interface Held extends StoredTokens {
   /** False where the access token came from the store. */
   readonly exchanged: boolean;
@@ -61,26 +59,24 @@ export type Rotation<T> =
   | { readonly outcome: 'superseded' };
 
 /**
- * Gets live tokens by the protocol above and lets `use` do something with them while the claim is held.
+ * Gets live tokens by the protocol above and lets `use` do something with them while the lease is held.
  *
- * @returns `in-progress` where another run holds the claim, or a person has just changed the seed; `superseded` where the demanded version is not current any more
+ * @returns `in-progress` where another run holds the lease, or a person has just changed the seed; `superseded` where the demanded version is not current any more
  * @throws RefreshError `SALESFORCE_REFUSED` and the other codes of the token endpoint, `TOKEN_NOT_PERSISTED`, `SECRETS_UNAVAILABLE`, …; what `use` throws
  */
 export async function withTokens<T>(
-  connection: AuthorizationCodeConnection,
+  rotation: RotationContext,
   demand: Demand,
-  ports: RotationPorts,
-  run: Run,
   use: (held: Held) => Promise<T>,
 ): Promise<Rotation<T>> {
   // Each turn of the loop means that somebody else moved the state; nobody moves it often.
   for (let turn = 0; turn < 4; turn++) {
-    const claimed = await claim(connection, ports, run);
-    if (claimed === 'again') continue;
-    if (claimed === 'held') return { outcome: 'in-progress' };
-    const held = new ClaimHeld(claimed, ports, run);
+    const lease = await takeLease(rotation);
+    if (lease === 'again') continue;
+    if (lease === 'held') return { outcome: 'in-progress' };
+    const held = new LeaseHeld(lease, rotation);
     try {
-      const tokens = await obtain(connection, demand, claimed, held, ports, run);
+      const tokens = await obtain(rotation, demand, lease, held);
       if (tokens === 'superseded') return { outcome: 'superseded' };
       if (tokens === 'again') continue;
       if (tokens === 'outdated') return { outcome: 'in-progress' };
@@ -112,22 +108,26 @@ export function knownToRotate(stored: Redacted | undefined): boolean {
 }
 
 async function obtain(
-  connection: AuthorizationCodeConnection,
+  rotation: RotationContext,
   demand: Demand,
-  claimed: Claimed,
-  held: ClaimHeld,
-  ports: RotationPorts,
-  run: Run,
+  { current, record }: Lease,
+  held: LeaseHeld,
 ): Promise<Held | 'again' | 'superseded' | 'outdated'> {
-  const { current, record } = claimed;
-  // The claim itself has done it.
+  const {
+    connection,
+    ports: { store },
+    tokenSecret,
+    operatorSecret,
+    run,
+  } = rotation;
+  // Taking the lease has done it.
   if (demand.kind === 'restore') return 'superseded';
   const isReauthorised = record.seedFingerprint !== fingerprintOf(connection.seed);
   if (demand.kind === 'stored' || demand.kind === 'rotate') {
-    if (current.versionId === demand.versionId) return { ...tokensIn(record, ports.operatorSecret), exchanged: false };
+    if (current.versionId === demand.versionId) return { ...tokensIn(record, operatorSecret), exchanged: false };
     if (demand.kind === 'stored') return 'superseded';
     // The version was current once: the rotation is done, and a refresh has come after it.
-    if ((await ports.store.version(ports.tokenSecret, demand.versionId, run)) !== undefined) return 'superseded';
+    if ((await store.version(tokenSecret, demand.versionId, run)) !== undefined) return 'superseded';
   }
   if (
     demand.kind === 'exchange-unless-stored' &&
@@ -140,22 +140,22 @@ async function obtain(
     // A date in the future comes from a clock that was wrong, and says nothing.
     const isYoung = age >= 0 && age < demand.intervalSeconds * 1000;
     if (isYoung && obtainedAt > demand.profileUpdatedAt.getTime())
-      return { ...tokensIn(record, ports.operatorSecret), exchanged: false };
+      return { ...tokensIn(record, operatorSecret), exchanged: false };
   }
   if (isReauthorised) {
-    // The seed was read before the claim. Since then a person may have stored another, and a sibling have used that: then this one is the old one.
-    const now = await ports.store.current(ports.operatorSecret, run);
+    // The seed was read before the lease. Since then a person may have stored another, and a sibling have used that: then this one is the old one.
+    const now = await store.current(operatorSecret, run);
     if (now === undefined || !holdsSeed(now.value, connection.seed)) return 'outdated';
   }
-  const tokens = await exchange(connection, isReauthorised, record, ports, run).catch(async (error: unknown) => {
+  const tokens = await exchange(rotation, isReauthorised, record).catch(async (error: unknown) => {
     if (!(error instanceof RefreshError) || error.code !== 'SALESFORCE_REFUSED') throw error;
     // Perhaps the token was refused because it is not the live one: look once whether the store has moved on.
-    const now = await ports.store.current(ports.tokenSecret, run);
+    const now = await store.current(tokenSecret, run);
     if (now === undefined || now.versionId === current.versionId) throw error;
     return 'again' as const;
   });
   if (tokens === 'again') return 'again';
-  const next = nextRecord(connection, record, isReauthorised, tokens, run);
+  const next = nextRecord(connection, record, { fromSeed: isReauthorised, tokens, at: run.now() });
   if (next.rotates && !record.rotates) {
     run.warn(
       connection.name,
@@ -170,16 +170,11 @@ async function obtain(
     next.rotates !== record.rotates;
   held.obtained(next, demand.kind === 'rotate' ? demand.versionId : undefined);
   if (needsVersion) await held.persist();
-  return { ...tokensIn(next, ports.operatorSecret), exchanged: true };
+  return { ...tokensIn(next, operatorSecret), exchanged: true };
 }
 
-async function exchange(
-  connection: AuthorizationCodeConnection,
-  fromSeed: boolean,
-  record: TokenRecord,
-  { endpoint, client, operatorSecret }: RotationPorts,
-  run: Run,
-): Promise<Tokens> {
+async function exchange(rotation: RotationContext, fromSeed: boolean, record: TokenRecord): Promise<Tokens> {
+  const { connection, endpoint, client, operatorSecret, run } = rotation;
   const { seed } = connection;
   // Nothing to send: an exchange that was made brought no refresh token.
   if (!fromSeed && record.refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);

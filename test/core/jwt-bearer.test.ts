@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { claimsSet } from '../../functions/core/claims.ts';
-import type { JwtBearerConnection } from '../../functions/core/connection.ts';
-import { obtainByJwt } from '../../functions/core/obtain.ts';
-import type { TokenEndpoint } from '../../functions/core/ports.ts';
+import type { JwtBearerConnection } from '../../functions/core/connection/connection.ts';
+import type { Serving } from '../../functions/core/grants/grant.ts';
+import { claimsSet, jwtBearer } from '../../functions/core/grants/jwt-bearer.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { anyText, fakeRun } from './support.ts';
+import { anyText, fakeContext, fakeEndpoint, fakeRun } from './support.ts';
 
 const anyClaims = fc.record({
   issuer: anyText,
@@ -94,56 +93,64 @@ describe('the exp of a minted JWT', () => {
     lifetimeSeconds: 7_200,
   };
 
-  function ports() {
-    const signed: unknown[] = [];
-    const refuse = () => Promise.reject(new Error('not expected'));
-    const endpoint: TokenEndpoint = {
+  function serving(jwtLifetimeSeconds: number, signed: unknown[] = []): Serving {
+    const endpoint = fakeEndpoint({
       exchangeAssertion: async (sign, run) => {
         await sign(run.now());
         return { accessToken: new Redacted('access'), refreshToken: undefined };
       },
-      exchangeRefreshToken: refuse,
-      exchangeCode: refuse,
-      exchangeClientCredentials: refuse,
-      expiryOf: refuse,
-      tryAccessToken: refuse,
-    };
-    const signer = {
-      sign: async (_key: unknown, claims: string) => {
-        signed.push(JSON.parse(claims));
-        return new Redacted('jwt');
+    });
+    const context = fakeContext(
+      {
+        signer: {
+          sign: async (_key, claims) => {
+            signed.push(JSON.parse(claims));
+            return new Redacted('jwt');
+          },
+        },
+        salesforce: { tokenEndpoint: () => endpoint },
       },
-      certificateEnd: () => new Date(0),
+      fakeRun({ now: 1_700_000_000_999 }),
+    );
+    return {
+      ...context,
+      rules: { ...context.rules, jwtLifetimeSeconds },
+      target: { connection: 'sf-prod', connectorProfileName: 'sf-prod', intervalSeconds: 3_600 },
+      profile: {
+        connectorProfileName: 'sf-prod',
+        isSalesforce: true,
+        createdAt: new Date(0),
+        updatedAt: new Date(0),
+        connectionMode: 'Public',
+        instanceUrl: undefined,
+        handOver: () => Promise.reject(new Error('not expected')),
+      },
+      dryRun: false,
+      tokenSecret: undefined,
+      supportedGrants: () => Promise.reject(new Error('not expected')),
     };
-    return { signed, ports: { signer, endpoint } };
   }
 
+  const obtain = (some: Partial<JwtBearerConnection>, given: Serving) =>
+    jwtBearer({ ...connection, ...some }).obtain(given, async () => undefined);
+
   it('is the lifetime after now in whole epoch seconds, and is what validUntil says', async () => {
-    const { signed, ports: given } = ports();
-    const run = fakeRun({ now: 1_700_000_000_999 });
-    const { validUntil } = await obtainByJwt(connection, { intervalSeconds: 3_600, jwtLifetimeSeconds: 9 }, given, run);
+    const signed: unknown[] = [];
+    await expect(obtain({}, serving(9, signed))).resolves.toMatchObject({ validUntil: new Date(1_700_007_200_000) });
     expect(signed).toEqual([
       { iss: '3MVG9', sub: 'ann@example.com', aud: 'https://login.salesforce.com', exp: 1_700_007_200 },
     ]);
-    expect(validUntil).toEqual(new Date(1_700_007_200_000));
   });
 
   it('is 180 seconds after now where we exchange the JWT ourselves', async () => {
-    const { signed, ports: given } = ports();
-    const run = fakeRun({ now: 1_700_000_000_999 });
-    await obtainByJwt(
-      { ...connection, handOver: 'ACCESS_TOKEN' },
-      { intervalSeconds: 3_600, jwtLifetimeSeconds: 9 },
-      given,
-      run,
-    );
+    const signed: unknown[] = [];
+    await obtain({ handOver: 'ACCESS_TOKEN' }, serving(9, signed));
     expect(signed).toEqual([expect.objectContaining({ exp: 1_700_000_180 })]);
   });
 
   it('is refused where it would come before twice the interval is over', async () => {
-    const { ports: given } = ports();
     const attempt = (lifetimeSeconds: number | undefined, jwtLifetimeSeconds: number) =>
-      obtainByJwt({ ...connection, lifetimeSeconds }, { intervalSeconds: 3_600, jwtLifetimeSeconds }, given, fakeRun());
+      obtain({ lifetimeSeconds }, serving(jwtLifetimeSeconds));
     await expect(attempt(7_199, 99_999)).rejects.toMatchObject({ code: 'LIFETIME_TOO_SHORT' });
     await expect(attempt(undefined, 7_199)).rejects.toMatchObject({ code: 'LIFETIME_TOO_SHORT' });
     await expect(attempt(undefined, 7_200)).resolves.toMatchObject({ credentials: { oAuth2GrantType: 'JWT_BEARER' } });

@@ -15,20 +15,30 @@ export interface Refusal {
   readonly message: string;
   /** What the person on call should do about it, as an imperative sentence. */
   readonly advice: string;
+  /** Whether a new authorisation by a person is what it takes. */
+  readonly wantsAuthorization: boolean;
 }
 
 /** The published descriptions, each with what to do. Matched in any case, anywhere in the text. */
-const DESCRIPTIONS: readonly { readonly text: string; readonly advice: string; readonly kind?: RefusalKind }[] = [
+const DESCRIPTIONS: readonly {
+  readonly text: string;
+  readonly advice: string;
+  readonly kind?: RefusalKind;
+  readonly wantsAuthorization?: true;
+}[] = [
   {
     text: 'expired access/refresh token',
+    wantsAuthorization: true,
     advice: 'Authorise the app again and store the new refresh token in {secret}.',
   },
   {
     text: 'expired authorization code',
+    wantsAuthorization: true,
     advice: 'Authorise the app again and store the new code in {secret}; a code works once, for minutes.',
   },
   {
     text: 'invalid authorization code',
+    wantsAuthorization: true,
     advice: 'Authorise the app again and store the new code in {secret}; a code works once, for minutes.',
   },
   {
@@ -162,24 +172,32 @@ export function readRefusal(
       kind: 'later',
       message: `Salesforce answered HTTP ${status}.`,
       advice: 'Nothing to do unless it goes on: see status.salesforce.com.',
+      wantsAuthorization: false,
     };
   }
   // The curly apostrophe and the comma come and go between releases.
   const description = response.description?.toLowerCase().replaceAll('\u2019', "'").replaceAll(',', '') ?? '';
   const known = DESCRIPTIONS.find(({ text }) => description.includes(text));
+  const wantsAuthorization = known?.wantsAuthorization === true;
   const meaning = error === undefined || !Object.hasOwn(ERRORS, error) ? undefined : ERRORS[error];
   if (error === undefined || meaning === undefined) {
     const message =
       known === undefined
         ? `HTTP ${status} with an error that Salesforce does not publish.`
         : `HTTP ${status}: ${known.text}`;
-    return { kind: known?.kind ?? 'terminal', message, advice: fill(known?.advice ?? FALLBACK_ADVICE) };
+    return {
+      kind: known?.kind ?? 'terminal',
+      message,
+      advice: fill(known?.advice ?? FALLBACK_ADVICE),
+      wantsAuthorization,
+    };
   }
   if (isAssertion && known?.text === 'expired authorization code') {
     return {
       kind: 'assertion-expired',
       message: `${error}: ${known.text}`,
       advice: 'The JWT was out of date when it arrived although it was signed anew: check the clock.',
+      wantsAuthorization: false,
     };
   }
   const kind = meaning.kind === 'terminal' && known?.kind !== undefined ? known.kind : meaning.kind;
@@ -187,6 +205,7 @@ export function readRefusal(
     kind,
     message: known === undefined ? error : `${error}: ${known.text}`,
     advice: fill(known?.advice ?? meaning.advice),
+    wantsAuthorization,
   };
 }
 

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
+import type { GrantType } from '../credentials.ts';
+import { type ErrorCode, RefreshError } from '../errors.ts';
+import type { Redacted } from '../redacted.ts';
 import type { HandOver } from './connection.ts';
-import type { GrantType } from './credentials.ts';
-import { type ErrorCode, RefreshError } from './errors.ts';
-import type { Redacted } from './redacted.ts';
 
 /** The unit of Secrets Manager's limit is bytes of UTF-8. */
 const MOST_BYTES = 65_536;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readRefusal } from '../../functions/core/oauth-error.ts';
+import { readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
 import { marker } from './support.ts';
 
 const names = { connection: 'sf-prod', secret: 'appflow-token-refresher/sf-prod' };
@@ -29,6 +29,7 @@ describe('a refusal that only a person can cure', () => {
           kind: 'terminal',
           message: `invalid_grant: ${description}`,
           advice: expect.stringMatching(advice),
+          wantsAuthorization: description === 'expired access/refresh token',
         });
       }),
     );
@@ -58,6 +59,7 @@ describe('a refusal that only a person can cure', () => {
           kind: 'terminal',
           message: error,
           advice: expect.stringMatching(/^[A-Z].*\.$/),
+          wantsAuthorization: false,
         });
       }
     }
@@ -92,6 +94,7 @@ describe('a JWT that was out of date on arrival', () => {
           kind: 'assertion-expired',
           message: 'invalid_grant: expired authorization code',
           advice: expect.stringContaining('clock'),
+          wantsAuthorization: false,
         });
       }),
     );

@@ -1,5 +1,6 @@
-import { type ErrorCode, RefreshError } from './errors.ts';
-import { type Run, withRetries } from './run.ts';
+import { type ErrorCode, outOfTime, RefreshError } from '../core/errors.ts';
+import { withRetries } from '../core/retry.ts';
+import type { Run } from '../core/run.ts';
 
 /** Error names that AWS services use for throttling; most are modelled by no operation, so they must be known by name. */
 const THROTTLING = new Set([
@@ -106,7 +107,11 @@ export function translateAwsError(error: unknown, call: AwsCall, run: Run): unkn
     return new RefreshError(
       'ACCESS_DENIED',
       `${action} on ${resource} is denied.`,
-      `Allow ${action} on ${resource} in the role of this function, and in the policy of the resource or key if it has one.`,
+      {
+        kind: 'allow',
+        what: `${action} on ${resource}`,
+        also: 'and in the policy of the resource or key if it has one',
+      },
       error,
     );
   }
@@ -116,7 +121,7 @@ export function translateAwsError(error: unknown, call: AwsCall, run: Run): unkn
   return new RefreshError(
     call.unavailable,
     `${call.action} on ${call.resource} failed for now (${name}).`,
-    'Nothing to do unless it goes on: the next attempt comes by itself. See the AWS Health Dashboard and the service quotas.',
+    { kind: 'wait', ifItDoes: 'See the AWS Health Dashboard and the service quotas.' },
     error,
   );
 }
@@ -154,15 +159,6 @@ function unexpected(error: unknown, call: AwsCall): unknown {
     `${call.action} on ${call.resource} was refused (${error.name}, HTTP ${status}).`,
     `Look at the event ${call.action.split(':')[1]} in CloudTrail: its errorMessage says what is wrong with ${call.resource}.`,
     error,
-  );
-}
-
-export function outOfTime(during: string, cause?: unknown): RefreshError {
-  return new RefreshError(
-    'OUT_OF_TIME',
-    `The function's deadline came during ${during}.`,
-    'Nothing to do unless it goes on: the next attempt comes by itself. If it does, look for a slow neighbour or raise the timeout.',
-    cause,
   );
 }
 

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
-import type { AuthorizationCodeConnection, Seed } from './connection.ts';
-import { RefreshError } from './errors.ts';
-import type { Tokens } from './ports.ts';
-import { Redacted } from './redacted.ts';
-import type { Run } from './run.ts';
+import type { AuthorizationCodeConnection, Seed } from '../connection/connection.ts';
+import { RefreshError } from '../errors.ts';
+import type { Tokens } from '../ports.ts';
+import { Redacted } from '../redacted.ts';
 
 /** What a token secret holds: for other programs to read, never to write. Dates are ISO 8601. */
 export const TokenRecord = v.object({
@@ -20,13 +19,20 @@ export const TokenRecord = v.object({
 });
 export type TokenRecord = v.InferOutput<typeof TokenRecord>;
 
+/** What was sent to Salesforce in an exchange, and what came back. */
+export interface Exchanged {
+  /** Whether the connection's seed was sent, or the record's refresh token. */
+  readonly fromSeed: boolean;
+  readonly tokens: Tokens;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
 /** The record that follows from an exchange. */
 export function nextRecord(
   connection: AuthorizationCodeConnection,
   record: TokenRecord,
-  fromSeed: boolean,
-  tokens: Tokens,
-  run: Run,
+  { fromSeed, tokens, at }: Exchanged,
 ): TokenRecord {
   const { seed } = connection;
   const isCode = fromSeed && 'authCode' in seed;
@@ -37,7 +43,7 @@ export function nextRecord(
     connection: connection.name,
     ...(refreshToken === undefined ? {} : { refreshToken }),
     accessToken: tokens.accessToken.reveal(),
-    obtainedAt: new Date(run.now()).toISOString(),
+    obtainedAt: new Date(at).toISOString(),
     // Every code brings a refresh token: that is no sign of rotation.
     rotates: record.rotates || (!isCode && received !== undefined && received !== sent),
     seedFingerprint: fingerprintOf(seed),

@@ -1,0 +1,94 @@
+import { RefreshError } from '../errors.ts';
+import type { ListedSecret } from '../ports.ts';
+
+/** One connection that somebody wants refreshed. */
+export interface Target {
+  readonly connection: string;
+  readonly connectorProfileName: string;
+  readonly intervalSeconds: number;
+  /** Set by the queue: leave the connection alone where its profile was updated after this moment. */
+  readonly unlessUpdatedAfter?: Date;
+  /** The queue asks again after a failure: a token that was put into escrow then is stored, also where the profile is up to date. */
+  readonly isRetry?: boolean;
+}
+
+/** A target as the listing of the operator's secrets shows it. */
+export interface ListedTarget extends Target {
+  /** `LastChangedDate` of the operator's secret: a person changed it then, since we never write to it. */
+  readonly secretChangedAt: Date;
+}
+
+/** A connection whose tags are wrong: it is not served before a person acts. */
+export interface Faulty {
+  readonly connection: string;
+  readonly error: RefreshError;
+}
+
+/** What reading the tags must know besides them. */
+export interface TargetRules {
+  readonly secretPrefix: string;
+  /** For connections whose tags name no interval. */
+  readonly refreshIntervalSeconds: number;
+}
+
+/** Tags of the operator's secret: what must be known without reading its value. */
+const PROFILE_TAG = 'connector-profile-name';
+const INTERVAL_TAG = 'refresh-interval-seconds';
+
+/** A name that a person may give: what is left for it in a secret's name (CreateSecret: `[A-Za-z0-9/_+=.@-]`, at most 512 characters). */
+export function isConnectionName(name: string): boolean {
+  return /^[A-Za-z0-9/_+=.@-]{1,400}$/.test(name);
+}
+
+/** AppFlow's own pattern, here over the whole name: a profile of any other name cannot exist. */
+export function isProfileName(name: string): boolean {
+  return /^[\w/!@#+=.-]{1,256}$/.test(name);
+}
+
+/** A number of seconds as a tag spells it; `undefined` where it is none. */
+export function intervalOf(tag: string): number | undefined {
+  return /^[1-9]\d{0,7}$/.test(tag) ? Number(tag) : undefined;
+}
+
+/**
+ * What a connection's secret says about it without its value.
+ *
+ * @throws RefreshError `SECRET_MALFORMED` where a tag is wrong
+ */
+export function targetOf(secret: ListedSecret, rules: TargetRules): ListedTarget {
+  const connection = secret.name.slice(rules.secretPrefix.length);
+  const connectorProfileName = secret.tags.get(PROFILE_TAG) ?? connection;
+  const interval = secret.tags.get(INTERVAL_TAG);
+  const intervalSeconds = interval === undefined ? rules.refreshIntervalSeconds : intervalOf(interval);
+  const problems: string[] = [];
+  if (!isProfileName(connectorProfileName))
+    problems.push(
+      `the tag ${PROFILE_TAG}, or without it the name of the connection, is not a name that a connector profile can have`,
+    );
+  if (intervalSeconds === undefined) problems.push(`the tag ${INTERVAL_TAG} is not a whole number of seconds`);
+  if (intervalSeconds !== undefined && problems.length === 0)
+    return { connection, connectorProfileName, intervalSeconds, secretChangedAt: secret.changedAt };
+  throw new RefreshError(
+    'SECRET_MALFORMED',
+    `${problems.join('; ')}.`,
+    `Correct the tags of the secret ${secret.name}. Until then ${connection} is not refreshed.`,
+  );
+}
+
+/** The targets that a listing shows, and the connections whose tags are wrong. */
+export function targetsOf(
+  secrets: readonly ListedSecret[],
+  rules: TargetRules,
+): { readonly targets: readonly ListedTarget[]; readonly faulty: readonly Faulty[] } {
+  const targets: ListedTarget[] = [];
+  const faulty: Faulty[] = [];
+  for (const secret of secrets) {
+    try {
+      targets.push(targetOf(secret, rules));
+    } catch (error) {
+      if (!(error instanceof RefreshError)) throw error;
+      faulty.push({ connection: secret.name.slice(rules.secretPrefix.length), error });
+    }
+  }
+  return { targets, faulty };
+}

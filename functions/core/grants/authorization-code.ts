@@ -1,0 +1,165 @@
+import type { AuthorizationCodeConnection } from '../connection/connection.ts';
+import type { Context } from '../context.ts';
+import { RefreshError } from '../errors.ts';
+import type { ClientAuth } from '../ports.ts';
+import type { Redacted } from '../redacted.ts';
+import type { RotationContext } from '../token-rotation/lease-held.ts';
+import { checkInterval, type Demand, type Held, knownToRotate, withTokens } from '../token-rotation/protocol.ts';
+import { parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
+import { clientFrom } from './client-secret.ts';
+import { checkAccessTokenLife, type Grant, type Obtained, outlivesInterval, type Read, type Serving } from './grant.ts';
+
+/** The stored access token is dead, or too old to last until the next refresh: time for an exchange. */
+class Stale extends Error {}
+
+/** AUTHORIZATION_CODE (RFC 6749 sections 4.1 and 6): tokens by the rotation protocol, used while its lease is held. */
+export function authorizationCode(connection: AuthorizationCodeConnection): Grant {
+  return {
+    connection,
+    // That the token secret cannot be read is said when it is needed.
+    handOver: (read) =>
+      !(read instanceof RefreshError) && knownToRotate(read?.value) ? 'ACCESS_TOKEN' : connection.handOver,
+    obtain: (serving, use) => (serving.dryRun ? rehearse(connection, serving, use) : obtain(connection, serving, use)),
+    async finish(serving) {
+      // A token that the last run put into escrow: AppFlow was handed the access token all the same, so nothing else would store it before the
+      // next interval.
+      if (serving.target.isRetry !== true) return;
+      await withTokens(rotationOf(connection, serving), { kind: 'restore' }, async () => undefined);
+    },
+  };
+}
+
+async function obtain(
+  connection: AuthorizationCodeConnection,
+  serving: Serving,
+  use: (obtained: Obtained) => Promise<void>,
+): Promise<Obtained | 'in-progress'> {
+  const { target, profile } = serving;
+  checkInterval(connection.name, target.intervalSeconds, knownToRotate(storedTokens(serving.tokenSecret)));
+  const rotation = rotationOf(connection, serving);
+  const useTokens = async (tokens: Held): Promise<Obtained> => {
+    const obtained = await obtainedFrom(tokens, rotation);
+    if (!tokens.exchanged && !outlivesInterval(obtained.validUntil, serving)) throw new Stale();
+    checkAccessTokenLife(obtained.validUntil, serving);
+    await use({
+      ...obtained,
+      // An access token that lives is as good as a new one: one more try, no more exchanges.
+      async renewed() {
+        if (!tokens.exchanged && !(await isLive(tokens.accessToken, rotation))) throw new Stale();
+        return obtained;
+      },
+    });
+    return obtained;
+  };
+  const demand: Demand =
+    target.unlessUpdatedAfter === undefined
+      ? { kind: 'exchange' }
+      : {
+          kind: 'exchange-unless-stored',
+          profileUpdatedAt: profile.updatedAt,
+          intervalSeconds: target.intervalSeconds,
+        };
+  const result = await withTokens(rotation, demand, useTokens).catch((error: unknown) => {
+    if (!(error instanceof Stale)) throw error;
+    return withTokens(rotation, { kind: 'exchange' }, useTokens);
+  });
+  return result.outcome === 'done' ? result.result : 'in-progress';
+}
+
+/** All that a dry run can say: an exchange would spend the refresh token. */
+async function rehearse(
+  connection: AuthorizationCodeConnection,
+  serving: Serving,
+  use: (obtained: Obtained) => Promise<void>,
+): Promise<Obtained> {
+  const stored = storedTokens(serving.tokenSecret);
+  const rotates = knownToRotate(stored);
+  checkInterval(connection.name, serving.target.intervalSeconds, rotates);
+  const rotation = rotationOf(connection, serving);
+  await rotation.client();
+  if (stored !== undefined) parseRecord(stored, rotation);
+  const { clientCredentialsArn } = connection;
+  const obtained: Obtained = {
+    credentials: {
+      oAuth2GrantType: 'AUTHORIZATION_CODE',
+      ...(clientCredentialsArn === undefined ? {} : { clientCredentialsArn }),
+    },
+    handOver: rotates ? 'ACCESS_TOKEN' : connection.handOver,
+    validUntil: null,
+    renewed: async () => obtained,
+  };
+  await use(obtained);
+  return obtained;
+}
+
+/** What AppFlow is given of the tokens: under refresh token rotation the access token alone, since both sides cannot own a refresh token. */
+export async function obtainedFrom(tokens: StoredTokens, rotation: RotationContext): Promise<Obtained> {
+  const { connection, endpoint, client, run } = rotation;
+  const { accessToken, refreshToken } = tokens;
+  const { clientCredentialsArn } = connection;
+  const handOver = tokens.rotates ? 'ACCESS_TOKEN' : connection.handOver;
+  const auth = await client();
+  const obtained: Obtained = {
+    credentials: {
+      oAuth2GrantType: 'AUTHORIZATION_CODE',
+      accessToken,
+      ...(handOver === 'ACCESS_AND_REFRESH_TOKEN' ? { refreshToken } : {}),
+      ...(clientCredentialsArn === undefined ? {} : { clientCredentialsArn }),
+    },
+    handOver,
+    // Introspection wants the client's secret.
+    validUntil: auth.clientSecret === undefined ? null : await endpoint.expiryOf(auth, accessToken, run),
+    renewed: async () => obtained,
+  };
+  return obtained;
+}
+
+async function isLive(accessToken: Redacted, { endpoint, run }: RotationContext): Promise<boolean> {
+  try {
+    await endpoint.tryAccessToken(accessToken, run);
+    return true;
+  } catch (error) {
+    if (error instanceof RefreshError && error.code === 'SALESFORCE_REFUSED') return false;
+    throw error;
+  }
+}
+
+/** What the protocol needs for one connection; `rotate` asks for it as well. */
+export function rotationOf(connection: AuthorizationCodeConnection, context: Context): RotationContext {
+  const { rules, ports, run } = context;
+  const operatorSecret = rules.secretPrefix + connection.name;
+  let auth: Promise<ClientAuth> | undefined;
+  return {
+    connection,
+    ports,
+    endpoint: ports.salesforce.tokenEndpoint(connection, operatorSecret),
+    client() {
+      auth ??= clientOf(connection, context);
+      return auth;
+    },
+    tokenSecret: rules.tokenPrefix + connection.name,
+    operatorSecret,
+    run,
+  };
+}
+
+/** The client of an AUTHORIZATION_CODE connection: its secret is its own, or that of the secret which AppFlow reads too, or it has none. */
+export async function clientOf(connection: AuthorizationCodeConnection, context: Context): Promise<ClientAuth> {
+  const { clientId, clientSecret, clientCredentialsArn } = connection;
+  if (clientSecret !== undefined || clientCredentialsArn === undefined) return { clientId, clientSecret };
+  const client = await clientFrom(connection.name, clientCredentialsArn, context);
+  if (client.clientId === clientId) return client;
+  throw new RefreshError(
+    'SECRET_MALFORMED',
+    'clientId is not the one in the secret that clientCredentialsArn names.',
+    `Make clientId of ${connection.name} and the secret of its clientCredentialsArn speak of the same connected app.`,
+  );
+}
+
+/** The token secret's value from the shared read. That there is none yet is no error; that it cannot be read is. */
+function storedTokens(tokenSecret: Read): Redacted | undefined {
+  if (tokenSecret === undefined || (tokenSecret instanceof RefreshError && tokenSecret.code === 'SECRET_NOT_FOUND'))
+    return undefined;
+  if (tokenSecret instanceof RefreshError) throw tokenSecret;
+  return tokenSecret.value;
+}

@@ -1,0 +1,47 @@
+import type { ClientCredentialsConnection } from '../connection/connection.ts';
+import { RefreshError } from '../errors.ts';
+import { clientFrom } from './client-secret.ts';
+import { checkAccessTokenLife, type Grant, type Obtained, type Serving } from './grant.ts';
+
+/** CLIENT_CREDENTIALS (RFC 6749 section 4.4): the ARN for AppFlow to use, tried first, or an access token that we fetched with its secret. */
+export function clientCredentials(connection: ClientCredentialsConnection): Grant {
+  return {
+    connection,
+    handOver: () => connection.handOver,
+    async obtain(serving, use) {
+      const obtained = await obtain(connection, serving);
+      await use(obtained);
+      return obtained;
+    },
+    // Nothing is kept, so nothing is ever left undone.
+    finish: async () => undefined,
+  };
+}
+
+async function obtain(connection: ClientCredentialsConnection, serving: Serving): Promise<Obtained> {
+  const { name, clientCredentialsArn, handOver } = connection;
+  const { rules, ports, run } = serving;
+  const renewed = () => obtain(connection, serving);
+  if (handOver === 'CLIENT_CREDENTIALS_ARN') await checkSupport(name, serving);
+  const client = await clientFrom(name, clientCredentialsArn, serving);
+  const endpoint = ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + name);
+  // Also where AppFlow is given the ARN: a secret that does not work must never replace one that did.
+  const { accessToken } = await endpoint.exchangeClientCredentials(client, run);
+  if (handOver === 'CLIENT_CREDENTIALS_ARN') {
+    const credentials = { oAuth2GrantType: 'CLIENT_CREDENTIALS', clientCredentialsArn } as const;
+    return { credentials, handOver, validUntil: null, renewed };
+  }
+  const validUntil = await endpoint.expiryOf(client, accessToken, run);
+  checkAccessTokenLife(validUntil, serving);
+  return { credentials: { oAuth2GrantType: 'AUTHORIZATION_CODE', accessToken }, handOver, validUntil, renewed };
+}
+
+async function checkSupport(name: string, { supportedGrants }: Serving): Promise<void> {
+  const supported = await supportedGrants();
+  if (supported?.has('CLIENT_CREDENTIALS') === true) return;
+  throw new RefreshError(
+    'GRANT_UNSUPPORTED',
+    'AppFlow does not list CLIENT_CREDENTIALS for Salesforce in this account and Region.',
+    `Set "handOver": "ACCESS_TOKEN" in the secret of ${name}: the access token is then fetched here and handed over.`,
+  );
+}

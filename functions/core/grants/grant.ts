@@ -1,0 +1,68 @@
+import type { Connection, HandOver } from '../connection/connection.ts';
+import type { Target } from '../connection/target.ts';
+import type { Context } from '../context.ts';
+import type { Credentials } from '../credentials.ts';
+import { RefreshError } from '../errors.ts';
+import type { Profile, SecretVersion } from '../ports.ts';
+
+/** What was read of a secret: its current version, what is wrong with it, or `undefined` where nothing was. */
+export type Read = SecretVersion | RefreshError | undefined;
+
+/** One connection being served: what was gathered for it. */
+export interface Serving extends Context {
+  readonly target: Target;
+  readonly profile: Profile;
+  /** All that changes something is left out. */
+  readonly dryRun: boolean;
+  /** The connection's token secret, which only some grants have. */
+  readonly tokenSecret: Read;
+  /** What AppFlow lists for Salesforce, asked once a run; `undefined` where it gives no list. */
+  readonly supportedGrants: () => Promise<ReadonlySet<string> | undefined>;
+}
+
+/** Credentials that are ready for AppFlow. */
+export interface Obtained {
+  readonly credentials: Credentials;
+  readonly handOver: HandOver;
+  /** When what AppFlow is given ends; null where nobody says. */
+  readonly validUntil: Date | null;
+  /** What to try, once, after AppFlow tried these credentials in vain. */
+  readonly renewed: () => Promise<Obtained>;
+}
+
+/** How the credentials of a connection are obtained. One file each, and nothing outside it knows which grant a connection has. */
+export interface Grant {
+  readonly connection: Connection;
+  /** What AppFlow is given, as far as it is known before anything is obtained. */
+  readonly handOver: (tokenSecret: Read) => HandOver;
+  /**
+   * Obtains credentials and lets `use` hand them over while it is safe to.
+   *
+   * @returns what was used; `in-progress` where another run is at it
+   * @throws RefreshError the codes of the token endpoint, of the stores and of the signer; what `use` throws
+   */
+  obtain(serving: Serving, use: (obtained: Obtained) => Promise<void>): Promise<Obtained | 'in-progress'>;
+  /** Finishes what an earlier run had to leave undone although the profile is up to date. */
+  finish(serving: Serving): Promise<void>;
+}
+
+/** The end of an access token, held against the interval: one whose end nobody knows is taken to last. */
+export function outlivesInterval(validUntil: Date | null, { target, run }: Serving): boolean {
+  return validUntil === null || secondsUntil(validUntil, run.now()) >= target.intervalSeconds;
+}
+
+/** @throws RefreshError `LIFETIME_TOO_SHORT` where the access token is known to end before the next refresh */
+export function checkAccessTokenLife(validUntil: Date | null, serving: Serving): void {
+  if (validUntil === null || outlivesInterval(validUntil, serving)) return;
+  const { connection, intervalSeconds } = serving.target;
+  const seconds = secondsUntil(validUntil, serving.run.now());
+  throw new RefreshError(
+    'LIFETIME_TOO_SHORT',
+    `The access token of ${connection} lives ${seconds} s, and the next refresh comes after ${intervalSeconds} s.`,
+    `Lengthen the session timeout of the connected app or of the integration user's profile, or set the tag refresh-interval-seconds of ${connection} to ${seconds} or less.`,
+  );
+}
+
+function secondsUntil(end: Date, now: number): number {
+  return Math.floor((end.getTime() - now) / 1000);
+}

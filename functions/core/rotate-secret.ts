@@ -1,0 +1,123 @@
+import { belonging, profileFor } from './connection/belonging.ts';
+import type { AuthorizationCodeConnection } from './connection/connection.ts';
+import { parseConnection } from './connection/parse-connection.ts';
+import { targetOf } from './connection/target.ts';
+import type { Context } from './context.ts';
+import { outOfTime, RefreshError } from './errors.ts';
+import { obtainedFrom, rotationOf } from './grants/authorization-code.ts';
+import { checkAccessTokenLife, type Serving } from './grants/grant.ts';
+import { handOver } from './hand-over.ts';
+import { listedTargets } from './refresh-by-hand.ts';
+import { type Rotation, withTokens } from './token-rotation/protocol.ts';
+import { parseRecord, tokensIn } from './token-rotation/token-record.ts';
+
+/** What Secrets Manager asks of a rotation function. */
+export interface RotationRequest {
+  readonly step: 'createSecret' | 'setSecret' | 'testSecret' | 'finishSecret';
+  readonly connection: string;
+  /** The event's `ClientRequestToken`. */
+  readonly versionId: string;
+}
+
+/** Milliseconds between two looks at a lease that another run holds. */
+const PATIENCE = 2_000;
+
+/**
+ * One step of a Secrets Manager rotation of a token secret
+ * (https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html). Each is safe to run again.
+ *
+ * Under rotation the old token is dead once the new one is there, so createSecret makes the new version current at once, and the later steps
+ * find it so. Where a refresh has come between two steps its tokens are newer, and there is nothing left to do.
+ *
+ * @throws RefreshError as `refresh` reports it; `OUT_OF_TIME` where another run holds the connection until the deadline
+ */
+export async function rotateSecret(request: RotationRequest, context: Context): Promise<void> {
+  switch (request.step) {
+    case 'createSecret':
+      return create(request, context);
+    case 'setSecret':
+      return set(request, context);
+    case 'testSecret':
+      return test(request, context);
+    case 'finishSecret':
+      return finish(request, context);
+  }
+}
+
+async function create({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
+  // Before anything is spent: a token that cannot be handed over is of no use.
+  await servingOf(name, context);
+  // Read anew at each attempt: while this one waits a person may store a new seed.
+  await patiently(name, context, async () => {
+    const rotation = rotationOf(await readConnection(name, context), context);
+    return withTokens(rotation, { kind: 'rotate', versionId }, async () => undefined);
+  });
+}
+
+async function set({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
+  const rotation = rotationOf(await readConnection(name, context), context);
+  const serving = await servingOf(name, context);
+  await patiently(name, context, () =>
+    withTokens(rotation, { kind: 'stored', versionId }, async (tokens) => {
+      const obtained = await obtainedFrom(tokens, rotation);
+      checkAccessTokenLife(obtained.validUntil, serving);
+      await handOver(obtained, serving);
+    }),
+  );
+}
+
+async function test({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
+  const { store } = context.ports;
+  const rotation = rotationOf(await readConnection(name, context), context);
+  const { tokenSecret, operatorSecret, endpoint, run } = rotation;
+  const value = await store.version(tokenSecret, versionId, run);
+  const stages = await store.stages(tokenSecret, run);
+  if (value === undefined || stages.get('AWSCURRENT') !== versionId) return;
+  await endpoint.tryAccessToken(tokensIn(parseRecord(value, rotation), operatorSecret).accessToken, run);
+}
+
+/** While AWSPENDING sits on a version that is not current, Secrets Manager takes the rotation for unfinished and refuses the next one. */
+async function finish({ connection, versionId }: RotationRequest, { rules, ports, run }: Context): Promise<void> {
+  const { store } = ports;
+  const name = rules.tokenPrefix + connection;
+  const stages = await store.stages(name, run);
+  if (stages.get('AWSPENDING') !== versionId) return;
+  if ((await store.version(name, versionId, run)) === undefined) {
+    throw new RefreshError(
+      'SECRET_NOT_FOUND',
+      `The version to finish has no value in ${name}.`,
+      `Start the rotation anew: aws secretsmanager rotate-secret --secret-id ${name}`,
+    );
+  }
+  await store.moveStage({ name, stage: 'AWSPENDING', from: versionId, to: undefined }, run);
+}
+
+/** The connection's profile, if it is there and this connection's, with what a hand-over needs besides. */
+async function servingOf(name: string, context: Context): Promise<Serving> {
+  const { rules, ports, run } = context;
+  const target = targetOf(await ports.secrets.describe(rules.secretPrefix + name, run), rules);
+  const others = (await listedTargets(context)).filter(({ connection }) => connection !== name);
+  const profiles = await ports.appflow.profiles([target.connectorProfileName], run);
+  const profile = profileFor(target, belonging([target, ...others]), profiles);
+  const supportedGrants = () => ports.appflow.supportedGrants(run);
+  return { ...context, target, profile, dryRun: false, tokenSecret: undefined, supportedGrants };
+}
+
+async function readConnection(name: string, { rules, ports, run }: Context): Promise<AuthorizationCodeConnection> {
+  const { value } = await ports.secrets.value(rules.secretPrefix + name, run);
+  const connection = parseConnection(name, value, rules, ports.signer);
+  if (connection.grantType === 'AUTHORIZATION_CODE') return connection;
+  throw new RefreshError(
+    'INPUT_INVALID',
+    `${name} is a connection of the grant ${connection.grantType}, which keeps no tokens.`,
+    `Delete the secret ${rules.tokenPrefix}${name}: nothing uses it.`,
+  );
+}
+
+/** Waits while another run holds the lease: it is done, or dead and its lease has run out, within a minute. */
+async function patiently<T>(name: string, { run }: Context, attempt: () => Promise<Rotation<T>>): Promise<void> {
+  while ((await attempt()).outcome === 'in-progress') {
+    if (run.now() + PATIENCE >= run.deadline) throw outOfTime(`the wait for another run of ${name}`);
+    await run.sleep(PATIENCE * (0.5 + run.random() / 2));
+  }
+}
