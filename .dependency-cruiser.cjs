@@ -100,7 +100,8 @@ module.exports = {
     },
     {
       name: 'the-command-line-asks-the-use-cases',
-      comment: 'It is another entry: it reads settings and composes as the functions do, and words refusals of log-ins of its own.',
+      comment:
+        'It is another entry: it reads settings and composes as the functions do, and words refusals of log-ins of its own.',
       severity: 'error',
       from: { path: '^infra/cli/' },
       to: {
@@ -115,7 +116,8 @@ module.exports = {
     },
     {
       name: 'the-stand-ins-know-no-rules',
-      comment: 'They stand for AWS and Salesforce. Only the local Lambda loads the handlers, by the clock of the runtime.',
+      comment:
+        'They stand for AWS and Salesforce. Only the local Lambda loads the handlers, by the clock of the runtime.',
       severity: 'error',
       from: { path: '^infra/local/' },
       to: {
