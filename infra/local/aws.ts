@@ -3,22 +3,22 @@
  * published rules, and never helps them where the real services would not.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Access, createAccess, type Denial } from './access.ts';
-import { type AppFlowState, createAppFlow } from './appflow.ts';
-import type { SalesforceEndpoints } from './appflow-connection.ts';
-import type { OAuth2GrantType } from './appflow-limits.ts';
-import { createEnvironment } from './environment.ts';
-import { createEventSourceMapping, type EventSourceMapping } from './event-source-mapping.ts';
-import { createKms, type KmsState } from './kms.ts';
-import { createFunctions, type Invoke } from './lambda.ts';
-import { createParameterStore, type ParameterState } from './parameter-store.ts';
-import { createQueueService } from './queue.ts';
-import { createQueueStore, type QueueState } from './queue-store.ts';
-import { type Routed, route } from './routes.ts';
-import { createSecretsManager } from './secrets-manager.ts';
-import type { SecretsState } from './secrets-state.ts';
-import type { Call, Fault, LocalServiceOptions } from './service.ts';
-import { AwsError, errorReply, okReply, RawReply, type Service } from './wire.ts';
+import { type AppFlowState, createAppFlow } from './appflow/appflow.ts';
+import type { SalesforceEndpoints } from './appflow/connection.ts';
+import type { OAuth2GrantType } from './appflow/limits.ts';
+import { createKms, type KmsState } from './kms/kms.ts';
+import { createEventSourceMapping, type EventSourceMapping } from './lambda/event-source-mapping.ts';
+import { createFunctions, type Invoke } from './lambda/lambda.ts';
+import { createParameterStore, type ParameterState } from './parameter-store/parameter-store.ts';
+import { createQueueService } from './queue/queue.ts';
+import { createQueueStore, type QueueState } from './queue/store.ts';
+import { createSecretsManager } from './secrets-manager/secrets-manager.ts';
+import type { SecretsState } from './secrets-manager/state.ts';
+import { type Access, createAccess, type Denial } from './wire/access.ts';
+import { createEnvironment } from './wire/environment.ts';
+import { type Routed, route } from './wire/routes.ts';
+import type { Call, Fault, LocalServiceOptions } from './wire/traffic.ts';
+import { AwsError, errorReply, okReply, RawReply, type Service } from './wire/wire.ts';
 
 export interface LocalAwsOptions extends LocalServiceOptions {
   /** `us-east-1` unless given. */

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
 import type { Clock } from '../../functions/runtime/lambda.ts';
 import { type LocalAws, startAws } from './aws.ts';
-import { type LocalSalesforce, startSalesforce } from './salesforce.ts';
-import type { Intercept } from './service.ts';
+import { type LocalSalesforce, startSalesforce } from './salesforce/salesforce.ts';
+import type { Intercept } from './wire/traffic.ts';
 
 export type FunctionName = 'dispatch' | 'refresh' | 'rotate' | 'heal';
 

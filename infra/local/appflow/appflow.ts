@@ -1,0 +1,176 @@
+/** AppFlow: https://docs.aws.amazon.com/appflow/1.0/APIReference/ */
+import { randomUUID } from 'node:crypto';
+import type { Environment } from '../wire/environment.ts';
+import { AwsError, operation, page, type Service, seconds } from '../wire/wire.ts';
+import { createClientTokens } from './client-tokens.ts';
+import type { SalesforceEndpoints } from './connection.ts';
+import { createFlows, describe, type Flows } from './flows.ts';
+import { checkConfig, type OAuth2GrantType, refused, shapes } from './limits.ts';
+import { createProfiles, type Profile, type ProfilesState } from './profiles.ts';
+
+/** Profiles and flows side by side; see `ProfilesState` and `Flows`. */
+export interface AppFlowState extends ProfilesState {
+  readonly flows: Flows;
+  /** Resolves when no flow is running any more. */
+  settled(): Promise<void>;
+}
+
+export interface AppFlow {
+  readonly service: Service;
+  readonly state: AppFlowState;
+}
+
+/** A soft quota for each account and Region. */
+const MAX_PROFILES = 100;
+
+/** `readSecret` is how AppFlow's service principal reads the secret behind a `clientCredentialsArn`. */
+export function createAppFlow(
+  env: Environment,
+  endpoints: SalesforceEndpoints | undefined,
+  readSecret: (arn: string) => string | undefined,
+): AppFlow {
+  const profiles = createProfiles(env, endpoints, readSecret);
+  const flows = createFlows(env, profiles.state.useConnection);
+  const tokens = createClientTokens(env.now);
+  const running = new Set<Promise<unknown>>();
+
+  const on = (action: string, resource: string) => [{ action: `appflow:${action}`, resource }];
+  const onProfile = (action: string) => (input: { readonly connectorProfileName: string }) =>
+    on(action, env.arn('appflow', `connectorprofile/${input.connectorProfileName}`));
+  const onFlow = (action: string) => (input: { readonly flowName: string }) =>
+    on(action, env.arn('appflow', `flow/${input.flowName}`));
+
+  const operations: Service['operations'] = {
+    DescribeConnectorProfiles: operation(
+      shapes.describeConnectorProfiles,
+      () => on('DescribeConnectorProfiles', '*'),
+      ({ connectorProfileNames: names, connectorType, connectorLabel, maxResults, nextToken }) => {
+        const matching = profiles
+          .all()
+          .filter((profile) => names === undefined || names.length === 0 || names.includes(profile.name))
+          .filter((profile) => connectorType === undefined || profile.connectorType === connectorType)
+          .filter((profile) => connectorLabel === undefined || profile.connectorLabel === connectorLabel);
+        const scope = ['DescribeConnectorProfiles', names, connectorType, connectorLabel];
+        const found = page(matching, { size: maxResults, token: nextToken, scope }, badToken);
+        return { connectorProfileDetails: found.items.map(detailOf), nextToken: found.nextToken };
+      },
+    ),
+    CreateConnectorProfile: operation(shapes.createConnectorProfile, onProfile('CreateConnectorProfile'), (input) => {
+      const { clientToken, connectorProfileName: name, connectorType, connectorLabel, connectionMode } = input;
+      return tokens.once('CreateConnectorProfile', clientToken, input, async () => {
+        if (profiles.state.profile(name) !== undefined) {
+          throw new AwsError('ConflictException', `Connector Profile: ${name} already exists`, 409);
+        }
+        if (profiles.all().length >= MAX_PROFILES) {
+          throw new AwsError('ServiceQuotaExceededException', 'The limit of connector profiles is reached', 402);
+        }
+        const { properties, credentials } = checkConfig(connectorType, input.connectorProfileConfig);
+        const now = env.now();
+        const fresh = {
+          name,
+          connectorType,
+          connectorLabel,
+          connectionMode,
+          properties,
+          createdAt: now,
+          lastUpdatedAt: now,
+        };
+        const needed = connectorType === 'Salesforce' ? (credentials ?? {}) : undefined;
+        return { connectorProfileArn: (await profiles.accept(() => fresh, needed)).arn };
+      });
+    }),
+    UpdateConnectorProfile: operation(shapes.updateConnectorProfile, onProfile('UpdateConnectorProfile'), (input) => {
+      const { clientToken, connectorProfileName: name, connectionMode } = input;
+      return tokens.once('UpdateConnectorProfile', clientToken, input, async () => {
+        const { properties, credentials } = checkConfig(
+          profiles.find(name).connectorType,
+          input.connectorProfileConfig,
+        );
+        // All properties are replaced: one that was not sent is gone. The date is that of the end.
+        const changed = () => ({ ...profiles.find(name), connectionMode, properties, lastUpdatedAt: env.now() });
+        return { connectorProfileArn: (await profiles.accept(changed, credentials)).arn };
+      });
+    }),
+    DeleteConnectorProfile: operation(shapes.deleteConnectorProfile, onProfile('DeleteConnectorProfile'), (input) => {
+      const { name } = profiles.find(input.connectorProfileName);
+      const used = flows.all().some(({ connectorProfileName }) => connectorProfileName === name);
+      if (used && !input.forceDelete) {
+        throw new AwsError('ConflictException', `Connector Profile: ${name} is associated with one or more flows`, 409);
+      }
+      profiles.state.removeProfile(name);
+    }),
+    DescribeConnectors: operation(
+      shapes.describeConnectors,
+      () => on('DescribeConnectors', '*'),
+      ({ connectorTypes }) => {
+        const wanted = connectorTypes.length === 0 ? ['Salesforce', 'S3', 'Slack'] : connectorTypes;
+        return {
+          connectorConfigurations: Object.fromEntries(
+            wanted.map((type) => [type, configurationOf(type, profiles.state.supportedGrants)]),
+          ),
+        };
+      },
+    ),
+    DescribeFlow: operation(shapes.describeFlow, onFlow('DescribeFlow'), (input) =>
+      describe(flows.find(input.flowName)),
+    ),
+    StartFlow: operation(shapes.startFlow, onFlow('StartFlow'), (input) => {
+      const { flowName, flowArn, triggerType } = flows.find(input.flowName);
+      // For flows on demand other parameters with the same token are no error, just another run.
+      const parameters = triggerType === 'OnDemand' ? `StartFlow ${flowName}` : 'StartFlow';
+      return tokens.once(parameters, input.clientToken, input, async () => {
+        if (triggerType !== 'OnDemand') {
+          flows.activate(flowName);
+          return { flowArn, flowStatus: 'Active' };
+        }
+        const executionId = randomUUID();
+        const run = flows.run(flowName, executionId);
+        running.add(run);
+        run.finally(() => running.delete(run)).catch(() => undefined);
+        return { flowArn, flowStatus: 'Active', executionId };
+      });
+    }),
+  };
+
+  const state: AppFlowState = Object.assign(profiles.state, {
+    flows,
+    async settled() {
+      while (running.size > 0) await Promise.allSettled(running);
+    },
+  });
+  return { service: { name: 'appflow', protocol: 'rest-json', operations }, state };
+}
+
+/** Never credentials, grant type or key. */
+function detailOf(profile: Profile): unknown {
+  return {
+    connectorProfileArn: profile.arn,
+    connectorProfileName: profile.name,
+    connectorType: profile.connectorType,
+    connectorLabel: profile.connectorLabel,
+    connectionMode: profile.connectionMode,
+    credentialsArn: profile.credentialsArn,
+    connectorProfileProperties: profile.properties,
+    createdAt: seconds(profile.createdAt),
+    lastUpdatedAt: seconds(profile.lastUpdatedAt),
+  };
+}
+
+function configurationOf(type: string, grants: readonly OAuth2GrantType[]): unknown {
+  const metadata = {
+    oAuthScopes: ['api', 'refresh_token'],
+    dataTransferApis: ['AUTOMATIC', 'BULKV2', 'REST_SYNC'],
+    oauth2GrantTypesSupported: grants,
+  };
+  return {
+    canUseAsSource: true,
+    canUseAsDestination: type !== 'Slack',
+    supportedTriggerTypes: ['Scheduled', 'OnDemand', ...(type === 'Salesforce' ? ['Event'] : [])],
+    connectorType: type,
+    connectorMetadata: { [type]: type === 'Salesforce' ? metadata : {} },
+  };
+}
+
+function badToken(): AwsError {
+  return refused('Invalid nextToken');
+}

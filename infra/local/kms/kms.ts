@@ -1,0 +1,237 @@
+/** KMS, as far as asymmetric keys sign: https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html */
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import * as v from 'valibot';
+import type { Environment } from '../wire/environment.ts';
+import { AwsError, operation, type Service, seconds, text } from '../wire/wire.ts';
+import { SIGNING_ALGORITHMS, signatureOf } from './signing.ts';
+
+interface Key {
+  readonly id: string;
+  readonly arn: string;
+  readonly spec: string;
+  readonly usage: string;
+  /** Symmetric keys have none: they are here to be described and to be refused. */
+  readonly privateKey: KeyObject | undefined;
+  readonly createdAt: Date;
+  state: 'Enabled' | 'Disabled' | 'PendingDeletion';
+}
+
+/** For tests and the sample loader: no permissions, no faults. */
+export interface KmsState {
+  /** Makes an RSA key for signing; returns its id. */
+  createKey(spec?: 'RSA_2048' | 'RSA_3072' | 'RSA_4096'): Promise<string>;
+  /** Takes a PEM, to spare the time of making a key. */
+  importKey(privateKeyPem: string): string;
+  arn(keyId: string): string;
+  /** PEM, SPKI. */
+  publicKey(keyId: string): string;
+  setState(keyId: string, state: Key['state']): void;
+  alias(aliasName: string, keyId: string): void;
+}
+
+export interface Kms {
+  readonly service: Service;
+  readonly state: KmsState;
+}
+
+const KeyId = text({ min: 1, max: 2048 });
+const shapes = {
+  keyOnly: v.object({ KeyId }),
+  create: v.object({
+    KeySpec: v.optional(v.picklist(['SYMMETRIC_DEFAULT', 'RSA_2048', 'RSA_3072', 'RSA_4096']), 'SYMMETRIC_DEFAULT'),
+    KeyUsage: v.optional(v.picklist(['ENCRYPT_DECRYPT', 'SIGN_VERIFY']), 'ENCRYPT_DECRYPT'),
+  }),
+  createAlias: v.object({ AliasName: text({ min: 1, max: 256, pattern: /[a-zA-Z0-9:/_-]+/ }), TargetKeyId: KeyId }),
+  sign: v.object({
+    KeyId,
+    Message: v.pipe(v.string(), v.base64('Member must be base64')),
+    MessageType: v.optional(v.picklist(['RAW', 'DIGEST']), 'RAW'),
+    SigningAlgorithm: v.string(),
+  }),
+};
+
+export function createKms(env: Environment): Kms {
+  const keys = new Map<string, Key>();
+  const aliases = new Map<string, string>();
+
+  function add(spec: string, usage: string, privateKey: KeyObject | undefined): Key {
+    const id = randomUUID();
+    const key: Key = {
+      id,
+      arn: env.arn('kms', `key/${id}`),
+      spec,
+      usage,
+      privateKey,
+      createdAt: env.now(),
+      state: 'Enabled',
+    };
+    keys.set(id, key);
+    return key;
+  }
+
+  async function generate(spec: string, usage: string): Promise<Key> {
+    if (spec === 'SYMMETRIC_DEFAULT') return add(spec, usage, undefined);
+    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: Number(spec.slice(4)) });
+    return add(spec, usage, privateKey);
+  }
+
+  /** By id, key ARN, alias or alias ARN. */
+  function find(keyId: string): Key {
+    const name = keyId.startsWith('arn:') ? keyId.replace(/^(?:[^:]*:){5}(?:key\/)?/, '') : keyId;
+    const key = keys.get(aliases.get(name) ?? name);
+    if (key !== undefined) return key;
+    const arn = name.startsWith('alias/') ? env.arn('kms', name) : env.arn('kms', `key/${name}`);
+    throw new AwsError(
+      'NotFoundException',
+      name.startsWith('alias/') ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`,
+    );
+  }
+
+  function usable(keyId: string, action: string): Key & { readonly privateKey: KeyObject } {
+    const key = find(keyId);
+    if (key.state === 'Disabled') throw new AwsError('DisabledException', `${key.arn} is disabled.`);
+    if (key.state === 'PendingDeletion')
+      throw new AwsError('KMSInvalidStateException', `${key.arn} is pending deletion.`);
+    const { privateKey } = key;
+    if (privateKey === undefined) {
+      throw new AwsError(
+        'UnsupportedOperationException',
+        `${key.arn} key spec is ${key.spec} which is not valid for ${action}.`,
+      );
+    }
+    return { ...key, privateKey };
+  }
+
+  function need(action: string, keyId: string) {
+    const known = [...keys.values()].find(({ id, arn }) => arn === keyId || id === (aliases.get(keyId) ?? keyId));
+    return [{ action: `kms:${action}`, resource: known?.arn ?? env.arn('kms', `key/${keyId}`) }];
+  }
+
+  const operations: Service['operations'] = {
+    CreateKey: operation(
+      shapes.create,
+      () => [{ action: 'kms:CreateKey', resource: '*' }],
+      async ({ KeySpec, KeyUsage }) => {
+        if (KeySpec === 'SYMMETRIC_DEFAULT' && KeyUsage === 'SIGN_VERIFY') {
+          throw new AwsError(
+            'ValidationException',
+            'The KeyUsage SIGN_VERIFY is not compatible with key spec SYMMETRIC_DEFAULT.',
+          );
+        }
+        return { KeyMetadata: metadata(env, await generate(KeySpec, KeyUsage)) };
+      },
+    ),
+    CreateAlias: operation(
+      shapes.createAlias,
+      (input) => need('CreateAlias', input.TargetKeyId),
+      ({ AliasName, TargetKeyId }) => {
+        if (!AliasName.startsWith('alias/') || AliasName.startsWith('alias/aws/')) {
+          throw new AwsError(
+            'InvalidAliasNameException',
+            'Alias must start with the prefix "alias/", and not with "alias/aws/".',
+          );
+        }
+        if (aliases.has(AliasName))
+          throw new AwsError('AlreadyExistsException', `An alias with the name ${AliasName} already exists`);
+        aliases.set(AliasName, find(TargetKeyId).id);
+      },
+    ),
+    DescribeKey: operation(
+      shapes.keyOnly,
+      (input) => need('DescribeKey', input.KeyId),
+      (input) => ({ KeyMetadata: metadata(env, find(input.KeyId)) }),
+    ),
+    DisableKey: operation(
+      shapes.keyOnly,
+      (input) => need('DisableKey', input.KeyId),
+      (input) => {
+        find(input.KeyId).state = 'Disabled';
+      },
+    ),
+    EnableKey: operation(
+      shapes.keyOnly,
+      (input) => need('EnableKey', input.KeyId),
+      (input) => {
+        find(input.KeyId).state = 'Enabled';
+      },
+    ),
+    GetPublicKey: operation(
+      shapes.keyOnly,
+      (input) => need('GetPublicKey', input.KeyId),
+      (input) => {
+        const key = usable(input.KeyId, 'GetPublicKey');
+        const der = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' });
+        return {
+          KeyId: key.arn,
+          PublicKey: der.toString('base64'),
+          KeySpec: key.spec,
+          CustomerMasterKeySpec: key.spec,
+          KeyUsage: key.usage,
+          ...algorithms(key),
+        };
+      },
+    ),
+    Sign: operation(
+      shapes.sign,
+      (input) => need('Sign', input.KeyId),
+      ({ KeyId: keyId, Message, MessageType, SigningAlgorithm }) => {
+        const key = usable(keyId, 'Sign');
+        if (key.usage !== 'SIGN_VERIFY') {
+          throw new AwsError(
+            'InvalidKeyUsageException',
+            `${key.arn} key usage is ${key.usage} which is not valid for Sign.`,
+          );
+        }
+        const Signature = signatureOf(key, Buffer.from(Message, 'base64'), MessageType, SigningAlgorithm).toString(
+          'base64',
+        );
+        return { KeyId: key.arn, Signature, SigningAlgorithm };
+      },
+    ),
+  };
+
+  return {
+    service: { name: 'kms', protocol: 'json1.1', operations },
+    state: {
+      createKey: async (spec = 'RSA_2048') => (await generate(spec, 'SIGN_VERIFY')).id,
+      importKey(pem) {
+        const privateKey = createPrivateKey(pem);
+        return add(`RSA_${privateKey.asymmetricKeyDetails?.modulusLength}`, 'SIGN_VERIFY', privateKey).id;
+      },
+      arn: (keyId) => find(keyId).arn,
+      publicKey: (keyId) =>
+        createPublicKey(usable(keyId, 'GetPublicKey').privateKey).export({ type: 'spki', format: 'pem' }).toString(),
+      setState(keyId, state) {
+        find(keyId).state = state;
+      },
+      alias: (aliasName, keyId) => void aliases.set(aliasName, find(keyId).id),
+    },
+  };
+}
+
+function algorithms({ privateKey, usage }: Pick<Key, 'privateKey' | 'usage'>) {
+  if (privateKey === undefined) return { EncryptionAlgorithms: ['SYMMETRIC_DEFAULT'] };
+  return usage === 'SIGN_VERIFY'
+    ? { SigningAlgorithms: SIGNING_ALGORITHMS }
+    : { EncryptionAlgorithms: ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256'] };
+}
+
+function metadata(env: Environment, key: Key) {
+  return {
+    AWSAccountId: env.accountId,
+    KeyId: key.id,
+    Arn: key.arn,
+    CreationDate: seconds(key.createdAt),
+    Enabled: key.state === 'Enabled',
+    Description: '',
+    KeyUsage: key.usage,
+    KeyState: key.state,
+    Origin: 'AWS_KMS',
+    KeyManager: 'CUSTOMER',
+    KeySpec: key.spec,
+    CustomerMasterKeySpec: key.spec,
+    MultiRegion: false,
+    ...algorithms(key),
+  };
+}

@@ -1,0 +1,104 @@
+/** RotateSecret: the empty pending version, and the four calls of the rotation function that follow on their own time. */
+import { randomUUID } from 'node:crypto';
+import type { Environment } from '../wire/environment.ts';
+import { AwsError } from '../wire/wire.ts';
+import type { Secret, SecretStore } from './store.ts';
+import { addPending, versionWith } from './versions.ts';
+
+const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
+
+/** One rotation as it went. `error` says which step threw what, or what was left undone. */
+export interface Rotation {
+  readonly secretName: string;
+  readonly versionId: string;
+  readonly steps: readonly string[];
+  readonly outcome: 'running' | 'rotated' | 'failed';
+  readonly error?: string;
+}
+
+export interface Rotations {
+  /** @throws InvalidRequestException where a rotation is not set up, or the last one never ended. */
+  start(secret: Secret, versionId: string): void;
+  list(): readonly Rotation[];
+  /** Resolves when no rotation is running any more. */
+  settled(): Promise<void>;
+}
+
+export type InvokeFunction = (functionName: string, event: unknown, requestId: string) => Promise<unknown>;
+
+export function createRotations(
+  { now }: Environment,
+  store: SecretStore,
+  invoke: InvokeFunction | undefined,
+): Rotations {
+  const rotations: Rotation[] = [];
+  const running = new Set<Promise<void>>();
+
+  async function run(secret: Secret, versionId: string, functionName: string, index: number): Promise<void> {
+    const steps: string[] = [];
+    const end = (outcome: Rotation['outcome'], error?: string) => {
+      rotations[index] = {
+        secretName: secret.name,
+        versionId,
+        steps,
+        outcome,
+        ...(error === undefined ? {} : { error }),
+      };
+    };
+    end('running');
+    for (const Step of STEPS) {
+      steps.push(Step);
+      const event = { Step, SecretId: secret.arn, ClientRequestToken: versionId, RotationToken: randomUUID() };
+      try {
+        await invoke?.(functionName, event, randomUUID());
+      } catch (error) {
+        // The pending version stays where it is: only a person, or the next run with the same token, clears it.
+        return end('failed', `${Step}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`);
+      }
+    }
+    if (versionWith(secret.versions, 'AWSCURRENT')?.id !== versionId) {
+      return end('failed', `Pending secret version ${versionId} was not made AWSCURRENT.`);
+    }
+    secret.rotatedAt = now();
+    store.changed(secret);
+    end('rotated');
+  }
+
+  return {
+    start(secret, versionId) {
+      if (secret.rotation === undefined) {
+        throw new AwsError(
+          'InvalidRequestException',
+          'No Lambda rotation function ARN is associated with this secret.',
+        );
+      }
+      if (invoke === undefined) {
+        throw new AwsError(
+          'AccessDeniedException',
+          'Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.',
+        );
+      }
+      if (versionWith(secret.versions, 'AWSCURRENT')?.id === versionId) return;
+      const pending = versionWith(secret.versions, 'AWSPENDING');
+      if (pending !== undefined && !pending.stages.has('AWSCURRENT')) {
+        throw new AwsError(
+          'InvalidRequestException',
+          "A previous rotation isn't complete. That rotation will be reattempted.",
+        );
+      }
+      if (secret.versions.has(versionId)) {
+        throw new AwsError('InvalidRequestException', `Version ${versionId} already exists and is not pending.`);
+      }
+      addPending(secret.versions, versionId, now());
+      store.changed(secret);
+      const functionName = secret.rotation.functionArn.replace(/^.*:function:/, '');
+      const rotation = run(secret, versionId, functionName, rotations.length);
+      running.add(rotation);
+      rotation.finally(() => running.delete(rotation));
+    },
+    list: () => [...rotations],
+    async settled() {
+      while (running.size > 0) await Promise.all(running);
+    },
+  };
+}

@@ -1,0 +1,154 @@
+/** The secrets themselves: how one is found, changed and, at the end of its recovery window, gone. */
+import { randomBytes } from 'node:crypto';
+import type { Environment } from '../wire/environment.ts';
+import { AwsError, seconds } from '../wire/wire.ts';
+import type { SecretVersions } from './versions.ts';
+
+export interface Secret {
+  readonly arn: string;
+  readonly name: string;
+  description: string | undefined;
+  kmsKeyId: string | undefined;
+  readonly tags: Map<string, string>;
+  readonly versions: SecretVersions;
+  readonly createdAt: Date;
+  changedAt: Date;
+  /** The end of the recovery window. */
+  deletedAt: Date | undefined;
+  rotation: { functionArn: string; rules: unknown; enabled: boolean } | undefined;
+  rotatedAt: Date | undefined;
+}
+
+/** What ListSecrets and DescribeSecret say of a secret; times in seconds. */
+export interface SecretEntry {
+  readonly ARN: string;
+  readonly Name: string;
+  readonly Description?: string | undefined;
+  readonly KmsKeyId?: string | undefined;
+  readonly RotationEnabled?: boolean | undefined;
+  readonly RotationLambdaARN?: string | undefined;
+  readonly RotationRules?: unknown;
+  readonly LastRotatedDate?: number | undefined;
+  readonly LastChangedDate: number;
+  readonly CreatedDate: number;
+  readonly DeletedDate?: number | undefined;
+  readonly Tags: readonly { readonly Key: string; readonly Value: string }[];
+  /** Only versions that carry a label. */
+  readonly stages: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface SecretStore {
+  /** Every secret, those that wait for their deletion included. */
+  all(): readonly Secret[];
+  /** By name, ARN, or ARN without its six random characters. @throws ResourceNotFoundException */
+  find(secretId: string): Secret;
+  /** Like `find`, but refuses what is scheduled for deletion. @throws InvalidRequestException */
+  live(secretId: string): Secret;
+  create(name: string): Secret;
+  remove(secret: Secret): void;
+  /** To be called after every change: moves LastChangedDate and keeps what ListSecrets may still show for a while. */
+  changed(secret: Secret): void;
+  /** What a list that lags by so many seconds shows now. */
+  listed(lagSeconds: number): readonly SecretEntry[];
+}
+
+/** ListSecrets may be five minutes behind; older states are never needed. */
+const LONGEST_LAG = 300 * 1000;
+
+export function createSecretStore({ now, arn }: Environment): SecretStore {
+  const secrets = new Map<string, Secret>();
+  /** Per ARN, what a list could have shown from `at` on; `undefined` after the end. */
+  const history = new Map<string, { readonly at: number; readonly entry: SecretEntry | undefined }[]>();
+
+  function remember(secretArn: string, entry: SecretEntry | undefined): void {
+    const at = now().getTime();
+    const states = history.get(secretArn) ?? [];
+    states.push({ at, entry });
+    const oldest = states.findLastIndex((state) => state.at <= at - LONGEST_LAG);
+    if (oldest > 0) states.splice(0, oldest);
+    history.set(secretArn, states);
+  }
+
+  function dropExpired(): void {
+    for (const secret of secrets.values()) {
+      if (secret.deletedAt !== undefined && secret.deletedAt <= now()) store.remove(secret);
+    }
+  }
+
+  const store: SecretStore = {
+    all() {
+      dropExpired();
+      return [...secrets.values()];
+    },
+    find(secretId) {
+      const secret = store
+        .all()
+        .find((one) => one.name === secretId || one.arn === secretId || one.arn.slice(0, -7) === secretId);
+      if (secret === undefined) {
+        throw new AwsError('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
+      }
+      return secret;
+    },
+    live(secretId) {
+      const secret = store.find(secretId);
+      if (secret.deletedAt !== undefined) {
+        throw new AwsError(
+          'InvalidRequestException',
+          "You can't perform this operation on the secret because it was marked for deletion.",
+        );
+      }
+      return secret;
+    },
+    create(name) {
+      const secret: Secret = {
+        arn: arn('secretsmanager', `secret:${name}-${randomBytes(3).toString('hex')}`),
+        name,
+        description: undefined,
+        kmsKeyId: undefined,
+        tags: new Map(),
+        versions: new Map(),
+        createdAt: now(),
+        changedAt: now(),
+        deletedAt: undefined,
+        rotation: undefined,
+        rotatedAt: undefined,
+      };
+      secrets.set(name, secret);
+      return secret;
+    },
+    remove(secret) {
+      secrets.delete(secret.name);
+      remember(secret.arn, undefined);
+    },
+    changed(secret) {
+      secret.changedAt = now();
+      remember(secret.arn, entryOf(secret));
+    },
+    listed(lagSeconds) {
+      dropExpired();
+      const seen = now().getTime() - Math.min(lagSeconds * 1000, LONGEST_LAG);
+      return [...history.values()].flatMap((states) => states.findLast((state) => state.at <= seen)?.entry ?? []);
+    },
+  };
+  return store;
+}
+
+export function entryOf(secret: Secret): SecretEntry {
+  return {
+    ARN: secret.arn,
+    Name: secret.name,
+    Description: secret.description,
+    KmsKeyId: secret.kmsKeyId,
+    RotationEnabled: secret.rotation?.enabled,
+    RotationLambdaARN: secret.rotation?.functionArn,
+    RotationRules: secret.rotation?.rules,
+    LastRotatedDate: secret.rotatedAt && seconds(secret.rotatedAt),
+    LastChangedDate: seconds(secret.changedAt),
+    CreatedDate: seconds(secret.createdAt),
+    DeletedDate: secret.deletedAt && seconds(secret.deletedAt),
+    Tags: [...secret.tags].map(([Key, Value]) => ({ Key, Value })),
+    stages: Object.fromEntries(
+      [...secret.versions.values()].filter(({ stages }) => stages.size > 0).map(({ id, stages }) => [id, [...stages]]),
+    ),
+  };
+}
