@@ -1,11 +1,24 @@
 /** AppFlow: https://docs.aws.amazon.com/appflow/1.0/APIReference/ */
 import { randomUUID } from 'node:crypto';
+import type {
+  CreateConnectorProfileRequest,
+  DeleteConnectorProfileRequest,
+  DescribeConnectorProfilesRequest,
+  DescribeConnectorsRequest,
+  DescribeFlowRequest,
+  OAuth2GrantType,
+  StartFlowRequest,
+  UpdateConnectorProfileRequest,
+} from '@aws-sdk/client-appflow';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError, operation, page, type Service, seconds } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
+import { operationsOf, type Service, textIn } from '../wire/operation.ts';
+import { page } from '../wire/page.ts';
+import { seconds } from '../wire/replies.ts';
 import { createClientTokens } from './client-tokens.ts';
 import type { SalesforceEndpoints } from './connection.ts';
 import { createFlows, describe, type Flows } from './flows.ts';
-import { checkConfig, type OAuth2GrantType, refused, shapes } from './limits.ts';
+import { checkConfig, refused } from './limits.ts';
 import { createProfiles, type Profile, type ProfilesState } from './profiles.ts';
 
 /** Profiles and flows side by side; see `ProfilesState` and `Flows`. */
@@ -18,6 +31,16 @@ export interface AppFlowState extends ProfilesState {
 export interface AppFlow {
   readonly service: Service;
   readonly state: AppFlowState;
+}
+
+interface Requests {
+  DescribeConnectorProfiles: DescribeConnectorProfilesRequest;
+  CreateConnectorProfile: CreateConnectorProfileRequest;
+  UpdateConnectorProfile: UpdateConnectorProfileRequest;
+  DeleteConnectorProfile: DeleteConnectorProfileRequest;
+  DescribeConnectors: DescribeConnectorsRequest;
+  DescribeFlow: DescribeFlowRequest;
+  StartFlow: StartFlowRequest;
 }
 
 /** A soft quota for each account and Region. */
@@ -34,28 +57,28 @@ export function createAppFlow(
   const tokens = createClientTokens(env.now);
   const running = new Set<Promise<unknown>>();
 
-  const on = (action: string, resource: string) => [{ action: `appflow:${action}`, resource }];
-  const onProfile = (action: string) => (input: { readonly connectorProfileName: string }) =>
-    on(action, env.arn('appflow', `connectorprofile/${input.connectorProfileName}`));
-  const onFlow = (action: string) => (input: { readonly flowName: string }) =>
-    on(action, env.arn('appflow', `flow/${input.flowName}`));
+  const on = operationsOf<Requests>('appflow', (operation, input) => {
+    const profile = textIn(input, 'connectorProfileName');
+    const flow = textIn(input, 'flowName');
+    const name = profile === undefined ? flow && `flow/${flow}` : `connectorprofile/${profile}`;
+    return [{ action: `appflow:${operation}`, resource: name === undefined ? '*' : env.arn('appflow', name) }];
+  });
 
-  const operations: Service['operations'] = {
-    DescribeConnectorProfiles: operation(
-      shapes.describeConnectorProfiles,
-      () => on('DescribeConnectorProfiles', '*'),
-      ({ connectorProfileNames: names, connectorType, connectorLabel, maxResults, nextToken }) => {
+  const operations = [
+    on(
+      'DescribeConnectorProfiles',
+      ({ connectorProfileNames: names = [], connectorType, connectorLabel, ...input }) => {
         const matching = profiles
           .all()
-          .filter((profile) => names === undefined || names.length === 0 || names.includes(profile.name))
+          .filter((profile) => names.length === 0 || names.includes(profile.name))
           .filter((profile) => connectorType === undefined || profile.connectorType === connectorType)
           .filter((profile) => connectorLabel === undefined || profile.connectorLabel === connectorLabel);
         const scope = ['DescribeConnectorProfiles', names, connectorType, connectorLabel];
-        const found = page(matching, { size: maxResults, token: nextToken, scope }, badToken);
+        const found = page(matching, { size: input.maxResults ?? 20, token: input.nextToken, scope }, badToken);
         return { connectorProfileDetails: found.items.map(detailOf), nextToken: found.nextToken };
       },
     ),
-    CreateConnectorProfile: operation(shapes.createConnectorProfile, onProfile('CreateConnectorProfile'), (input) => {
+    on('CreateConnectorProfile', (input) => {
       const { clientToken, connectorProfileName: name, connectorType, connectorLabel, connectionMode } = input;
       return tokens.once('CreateConnectorProfile', clientToken, input, async () => {
         if (profiles.state.profile(name) !== undefined) {
@@ -65,56 +88,38 @@ export function createAppFlow(
           throw new AwsError('ServiceQuotaExceededException', 'The limit of connector profiles is reached', 402);
         }
         const { properties, credentials } = checkConfig(connectorType, input.connectorProfileConfig);
-        const now = env.now();
-        const fresh = {
-          name,
-          connectorType,
-          connectorLabel,
-          connectionMode,
-          properties,
-          createdAt: now,
-          lastUpdatedAt: now,
-        };
+        const dates = { createdAt: env.now(), lastUpdatedAt: env.now() };
+        const fresh = { name, connectorType, connectorLabel, connectionMode, properties, ...dates };
         const needed = connectorType === 'Salesforce' ? (credentials ?? {}) : undefined;
         return { connectorProfileArn: (await profiles.accept(() => fresh, needed)).arn };
       });
     }),
-    UpdateConnectorProfile: operation(shapes.updateConnectorProfile, onProfile('UpdateConnectorProfile'), (input) => {
-      const { clientToken, connectorProfileName: name, connectionMode } = input;
+    on('UpdateConnectorProfile', (input) => {
+      const { clientToken, connectorProfileName: name, connectionMode, connectorProfileConfig } = input;
       return tokens.once('UpdateConnectorProfile', clientToken, input, async () => {
-        const { properties, credentials } = checkConfig(
-          profiles.find(name).connectorType,
-          input.connectorProfileConfig,
-        );
+        const { properties, credentials } = checkConfig(profiles.find(name).connectorType, connectorProfileConfig);
         // All properties are replaced: one that was not sent is gone. The date is that of the end.
         const changed = () => ({ ...profiles.find(name), connectionMode, properties, lastUpdatedAt: env.now() });
         return { connectorProfileArn: (await profiles.accept(changed, credentials)).arn };
       });
     }),
-    DeleteConnectorProfile: operation(shapes.deleteConnectorProfile, onProfile('DeleteConnectorProfile'), (input) => {
-      const { name } = profiles.find(input.connectorProfileName);
-      const used = flows.all().some(({ connectorProfileName }) => connectorProfileName === name);
-      if (used && !input.forceDelete) {
+    on('DeleteConnectorProfile', ({ connectorProfileName, forceDelete = false }) => {
+      const { name } = profiles.find(connectorProfileName);
+      if (!forceDelete && flows.all().some((flow) => flow.connectorProfileName === name)) {
         throw new AwsError('ConflictException', `Connector Profile: ${name} is associated with one or more flows`, 409);
       }
       profiles.state.removeProfile(name);
     }),
-    DescribeConnectors: operation(
-      shapes.describeConnectors,
-      () => on('DescribeConnectors', '*'),
-      ({ connectorTypes }) => {
-        const wanted = connectorTypes.length === 0 ? ['Salesforce', 'S3', 'Slack'] : connectorTypes;
-        return {
-          connectorConfigurations: Object.fromEntries(
-            wanted.map((type) => [type, configurationOf(type, profiles.state.supportedGrants)]),
-          ),
-        };
-      },
-    ),
-    DescribeFlow: operation(shapes.describeFlow, onFlow('DescribeFlow'), (input) =>
-      describe(flows.find(input.flowName)),
-    ),
-    StartFlow: operation(shapes.startFlow, onFlow('StartFlow'), (input) => {
+    on('DescribeConnectors', ({ connectorTypes = [] }) => {
+      const wanted = connectorTypes.length === 0 ? ['Salesforce', 'S3', 'Slack'] : connectorTypes;
+      return {
+        connectorConfigurations: Object.fromEntries(
+          wanted.map((type) => [type, configurationOf(type, profiles.state.supportedGrants)]),
+        ),
+      };
+    }),
+    on('DescribeFlow', (input) => describe(flows.find(input.flowName))),
+    on('StartFlow', (input) => {
       const { flowName, flowArn, triggerType } = flows.find(input.flowName);
       // For flows on demand other parameters with the same token are no error, just another run.
       const parameters = triggerType === 'OnDemand' ? `StartFlow ${flowName}` : 'StartFlow';
@@ -130,7 +135,7 @@ export function createAppFlow(
         return { flowArn, flowStatus: 'Active', executionId };
       });
     }),
-  };
+  ];
 
   const state: AppFlowState = Object.assign(profiles.state, {
     flows,

@@ -1,5 +1,5 @@
 /** AppFlow's idempotency: a `clientToken` is remembered for eight hours. */
-import { AwsError } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
 
 const MEMORY = 8 * 3600 * 1000;
 

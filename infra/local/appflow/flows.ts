@@ -1,7 +1,8 @@
 /** Flows: what runs on a connector profile, and the EventBridge events that a run leaves behind. */
 import { randomUUID } from 'node:crypto';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError, seconds } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
+import { seconds } from '../wire/replies.ts';
 import type { ConnectionUse } from './connection.ts';
 
 export type TriggerType = 'OnDemand' | 'Scheduled' | 'Event';

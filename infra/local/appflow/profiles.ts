@@ -1,17 +1,10 @@
 /** The connector profiles, and the credentials that AppFlow holds for them and shows to nobody. */
 
+import type { ConnectorType, OAuth2GrantType } from '@aws-sdk/client-appflow';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
 import { type ConnectionUse, createSalesforce, type SalesforceEndpoints } from './connection.ts';
-import {
-  type CheckedConfig,
-  type ConnectorType,
-  checkConfig,
-  checkGrant,
-  type OAuth2GrantType,
-  type SalesforceCredentials,
-  type SalesforceProperties,
-} from './limits.ts';
+import { type CheckedConfig, checkGrant, type SalesforceCredentials, type SalesforceProperties } from './limits.ts';
 
 export interface Profile {
   readonly name: string;
@@ -20,7 +13,7 @@ export interface Profile {
   readonly connectorLabel?: string | undefined;
   readonly connectionMode: 'Public' | 'Private';
   /** As DescribeConnectorProfiles gives it: one key, the connector's. */
-  readonly properties: Readonly<Record<string, unknown>>;
+  readonly properties: CheckedConfig['properties'];
   readonly credentialsArn: string;
   readonly createdAt: Date;
   readonly lastUpdatedAt: Date;
@@ -114,7 +107,7 @@ export function createProfiles(
     if (salesforce === undefined) throw new Error('The local AWS was started without `salesforce`.');
     if (credentials === undefined)
       return { ok: false, status: 401, error: 'INVALID_SESSION_ID', description: 'No credentials' };
-    const connected = await salesforce.connect(credentials, propertiesOf(find(name)), false);
+    const connected = await salesforce.connect(credentials, find(name).properties.Salesforce ?? {}, false);
     // Unless somebody brought new credentials meanwhile, AppFlow keeps what it got.
     if (held.get(name) === credentials) held.set(name, connected.credentials);
     return connected.use;
@@ -123,7 +116,7 @@ export function createProfiles(
   async function tried(profile: ProfileContent, credentials: SalesforceCredentials): Promise<SalesforceCredentials> {
     checkGrant(credentials, state.supportedGrants);
     if (salesforce === undefined) return credentials;
-    const { use, credentials: kept } = await salesforce.connect(credentials, propertiesOf(profile), true);
+    const { use, credentials: kept } = await salesforce.connect(credentials, profile.properties.Salesforce ?? {}, true);
     if (use.ok) return kept;
     throw new AwsError(
       'ConnectorAuthenticationException',
@@ -148,10 +141,4 @@ export function createProfiles(
       }
     },
   };
-}
-
-function propertiesOf({ properties }: Pick<Profile, 'properties'>): SalesforceProperties {
-  const { connectorProfileProperties } = { connectorProfileProperties: { Salesforce: {}, ...properties } };
-  const checked = checkConfig('Salesforce', { connectorProfileProperties });
-  return checked.properties['Salesforce'] ?? {};
 }

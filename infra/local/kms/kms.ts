@@ -1,9 +1,19 @@
 /** KMS, as far as asymmetric keys sign: https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html */
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import * as v from 'valibot';
+import type {
+  CreateAliasRequest,
+  CreateKeyRequest,
+  DescribeKeyRequest,
+  DisableKeyRequest,
+  EnableKeyRequest,
+  GetPublicKeyRequest,
+  SignRequest,
+} from '@aws-sdk/client-kms';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError, operation, type Service, seconds, text } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
+import { operationsOf, type Service, textIn } from '../wire/operation.ts';
+import { seconds } from '../wire/replies.ts';
 import { SIGNING_ALGORITHMS, signatureOf } from './signing.ts';
 
 interface Key {
@@ -35,21 +45,15 @@ export interface Kms {
   readonly state: KmsState;
 }
 
-const KeyId = text({ min: 1, max: 2048 });
-const shapes = {
-  keyOnly: v.object({ KeyId }),
-  create: v.object({
-    KeySpec: v.optional(v.picklist(['SYMMETRIC_DEFAULT', 'RSA_2048', 'RSA_3072', 'RSA_4096']), 'SYMMETRIC_DEFAULT'),
-    KeyUsage: v.optional(v.picklist(['ENCRYPT_DECRYPT', 'SIGN_VERIFY']), 'ENCRYPT_DECRYPT'),
-  }),
-  createAlias: v.object({ AliasName: text({ min: 1, max: 256, pattern: /[a-zA-Z0-9:/_-]+/ }), TargetKeyId: KeyId }),
-  sign: v.object({
-    KeyId,
-    Message: v.pipe(v.string(), v.base64('Member must be base64')),
-    MessageType: v.optional(v.picklist(['RAW', 'DIGEST']), 'RAW'),
-    SigningAlgorithm: v.string(),
-  }),
-};
+interface Requests {
+  CreateKey: CreateKeyRequest;
+  CreateAlias: CreateAliasRequest;
+  DescribeKey: DescribeKeyRequest;
+  DisableKey: DisableKeyRequest;
+  EnableKey: EnableKeyRequest;
+  GetPublicKey: GetPublicKeyRequest;
+  Sign: SignRequest;
+}
 
 export function createKms(env: Environment): Kms {
   const keys = new Map<string, Key>();
@@ -103,93 +107,74 @@ export function createKms(env: Environment): Kms {
     return { ...key, privateKey };
   }
 
-  function need(action: string, keyId: string) {
-    const known = [...keys.values()].find(({ id, arn }) => arn === keyId || id === (aliases.get(keyId) ?? keyId));
-    return [{ action: `kms:${action}`, resource: known?.arn ?? env.arn('kms', `key/${keyId}`) }];
-  }
+  const on = operationsOf<Requests>('kms', (operation, input) => {
+    const keyId = textIn(input, 'KeyId') ?? textIn(input, 'TargetKeyId');
+    const known = [...keys.values()].find(({ id, arn }) => arn === keyId || id === (aliases.get(keyId ?? '') ?? keyId));
+    const resource = known?.arn ?? (keyId === undefined ? '*' : env.arn('kms', `key/${keyId}`));
+    return [{ action: `kms:${operation}`, resource }];
+  });
 
-  const operations: Service['operations'] = {
-    CreateKey: operation(
-      shapes.create,
-      () => [{ action: 'kms:CreateKey', resource: '*' }],
-      async ({ KeySpec, KeyUsage }) => {
-        if (KeySpec === 'SYMMETRIC_DEFAULT' && KeyUsage === 'SIGN_VERIFY') {
-          throw new AwsError(
-            'ValidationException',
-            'The KeyUsage SIGN_VERIFY is not compatible with key spec SYMMETRIC_DEFAULT.',
-          );
-        }
-        return { KeyMetadata: metadata(env, await generate(KeySpec, KeyUsage)) };
-      },
-    ),
-    CreateAlias: operation(
-      shapes.createAlias,
-      (input) => need('CreateAlias', input.TargetKeyId),
-      ({ AliasName, TargetKeyId }) => {
-        if (!AliasName.startsWith('alias/') || AliasName.startsWith('alias/aws/')) {
-          throw new AwsError(
-            'InvalidAliasNameException',
-            'Alias must start with the prefix "alias/", and not with "alias/aws/".',
-          );
-        }
-        if (aliases.has(AliasName))
-          throw new AwsError('AlreadyExistsException', `An alias with the name ${AliasName} already exists`);
-        aliases.set(AliasName, find(TargetKeyId).id);
-      },
-    ),
-    DescribeKey: operation(
-      shapes.keyOnly,
-      (input) => need('DescribeKey', input.KeyId),
-      (input) => ({ KeyMetadata: metadata(env, find(input.KeyId)) }),
-    ),
-    DisableKey: operation(
-      shapes.keyOnly,
-      (input) => need('DisableKey', input.KeyId),
-      (input) => {
-        find(input.KeyId).state = 'Disabled';
-      },
-    ),
-    EnableKey: operation(
-      shapes.keyOnly,
-      (input) => need('EnableKey', input.KeyId),
-      (input) => {
-        find(input.KeyId).state = 'Enabled';
-      },
-    ),
-    GetPublicKey: operation(
-      shapes.keyOnly,
-      (input) => need('GetPublicKey', input.KeyId),
-      (input) => {
-        const key = usable(input.KeyId, 'GetPublicKey');
-        const der = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' });
-        return {
-          KeyId: key.arn,
-          PublicKey: der.toString('base64'),
-          KeySpec: key.spec,
-          CustomerMasterKeySpec: key.spec,
-          KeyUsage: key.usage,
-          ...algorithms(key),
-        };
-      },
-    ),
-    Sign: operation(
-      shapes.sign,
-      (input) => need('Sign', input.KeyId),
-      ({ KeyId: keyId, Message, MessageType, SigningAlgorithm }) => {
-        const key = usable(keyId, 'Sign');
-        if (key.usage !== 'SIGN_VERIFY') {
-          throw new AwsError(
-            'InvalidKeyUsageException',
-            `${key.arn} key usage is ${key.usage} which is not valid for Sign.`,
-          );
-        }
-        const Signature = signatureOf(key, Buffer.from(Message, 'base64'), MessageType, SigningAlgorithm).toString(
-          'base64',
+  const operations = [
+    on('CreateKey', async ({ KeySpec = 'SYMMETRIC_DEFAULT', KeyUsage = 'ENCRYPT_DECRYPT' }) => {
+      if (KeySpec === 'SYMMETRIC_DEFAULT' && KeyUsage === 'SIGN_VERIFY') {
+        throw new AwsError(
+          'ValidationException',
+          'The KeyUsage SIGN_VERIFY is not compatible with key spec SYMMETRIC_DEFAULT.',
         );
-        return { KeyId: key.arn, Signature, SigningAlgorithm };
-      },
-    ),
-  };
+      }
+      if (KeySpec !== 'SYMMETRIC_DEFAULT' && !KeySpec.startsWith('RSA_')) {
+        throw new AwsError('UnsupportedOperationException', `The local KMS makes no keys of spec ${KeySpec}.`);
+      }
+      return { KeyMetadata: metadata(env, await generate(KeySpec, KeyUsage)) };
+    }),
+    on('CreateAlias', ({ AliasName, TargetKeyId }) => {
+      if (!AliasName.startsWith('alias/') || AliasName.startsWith('alias/aws/')) {
+        throw new AwsError(
+          'InvalidAliasNameException',
+          'Alias must start with the prefix "alias/", and not with "alias/aws/".',
+        );
+      }
+      if (aliases.has(AliasName))
+        throw new AwsError('AlreadyExistsException', `An alias with the name ${AliasName} already exists`);
+      aliases.set(AliasName, find(TargetKeyId).id);
+    }),
+    on('DescribeKey', (input) => ({ KeyMetadata: metadata(env, find(input.KeyId)) })),
+    on('DisableKey', (input) => {
+      find(input.KeyId).state = 'Disabled';
+    }),
+    on('EnableKey', (input) => {
+      find(input.KeyId).state = 'Enabled';
+    }),
+    on('GetPublicKey', (input) => {
+      const key = usable(input.KeyId, 'GetPublicKey');
+      const der = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' });
+      return {
+        KeyId: key.arn,
+        PublicKey: der.toString('base64'),
+        KeySpec: key.spec,
+        CustomerMasterKeySpec: key.spec,
+        KeyUsage: key.usage,
+        ...algorithms(key),
+      };
+    }),
+    on('Sign', ({ KeyId, Message, MessageType = 'RAW', SigningAlgorithm }) => {
+      const key = usable(KeyId, 'Sign');
+      if (key.usage !== 'SIGN_VERIFY') {
+        throw new AwsError(
+          'InvalidKeyUsageException',
+          `${key.arn} key usage is ${key.usage} which is not valid for Sign.`,
+        );
+      }
+      if (MessageType === 'EXTERNAL_MU') {
+        throw new AwsError(
+          'ValidationException',
+          `Message type EXTERNAL_MU is incompatible with key spec ${key.spec}.`,
+        );
+      }
+      const signature = signatureOf(key, Buffer.from(Message, 'base64'), MessageType, SigningAlgorithm);
+      return { KeyId: key.arn, Signature: signature.toString('base64'), SigningAlgorithm };
+    }),
+  ];
 
   return {
     service: { name: 'kms', protocol: 'json1.1', operations },

@@ -1,8 +1,7 @@
 /** KMS's Sign with an RSA key: RSASSA-PKCS1-v1_5 over a message or over its digest. */
 import { constants, type KeyObject, privateEncrypt, sign } from 'node:crypto';
-import { AwsError } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
 
-const MAX_RAW_BYTES = 4096;
 const ALGORITHMS: Readonly<Record<string, { readonly hash: string; readonly bytes: number; readonly prefix: string }>> =
   {
     RSASSA_PKCS1_V1_5_SHA_256: { hash: 'sha256', bytes: 32, prefix: '3031300d060960864801650304020105000420' },
@@ -23,16 +22,7 @@ export function signatureOf(
   if (algorithm === undefined) {
     throw new AwsError('InvalidKeyUsageException', `Algorithm ${name} is incompatible with key spec ${key.spec}.`);
   }
-  if (type === 'RAW') {
-    if (message.length > MAX_RAW_BYTES || message.length === 0) {
-      const bound = message.length === 0 ? 'greater than or equal to 1' : `less than or equal to ${MAX_RAW_BYTES}`;
-      throw new AwsError(
-        'ValidationException',
-        `1 validation error detected: Value at 'message' failed to satisfy constraint: Member must have length ${bound}`,
-      );
-    }
-    return sign(algorithm.hash, message, key.privateKey);
-  }
+  if (type === 'RAW') return sign(algorithm.hash, message, key.privateKey);
   if (message.length !== algorithm.bytes) {
     throw new AwsError('ValidationException', `Digest is invalid length for algorithm ${name}.`);
   }

@@ -1,9 +1,8 @@
 /** Lambda's event source mapping for SQS: receives batches, calls the function, and deletes what did not fail. */
 import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
-import { systemAttributes } from '../queue/attributes.ts';
-import type { MessageAttribute, QueuedMessage } from '../queue/messages.ts';
-import type { Queue, QueueStore } from '../queue/store.ts';
+import type { ClockedQueue } from '../queue/clocked-queue.ts';
+import type { Queues } from '../queue/queue.ts';
 import type { Environment } from '../wire/environment.ts';
 import { type Invoke, UnknownFunction } from './lambda.ts';
 
@@ -23,34 +22,27 @@ export interface EventSourceMapping {
   poll(functionName: string, options: PollOptions): Promise<number>;
   /** Polls until nothing is visible any more; waits for nothing that is invisible. Returns the number of invocations. */
   drain(functionName: string, options: PollOptions): Promise<number>;
-  /** Invocations since the start. */
-  readonly invocations: number;
   /** What functions threw, in order; each cost a whole batch. */
   readonly errors: readonly unknown[];
 }
 
-const response = v.nullish(
+type Batch = ReturnType<ClockedQueue['dequeue']>;
+
+const Response = v.nullish(
   v.object({ batchItemFailures: v.nullish(v.array(v.object({ itemIdentifier: v.string() }))) }),
 );
 
 export function createEventSourceMapping(
   env: Environment,
-  queues: QueueStore,
+  queues: Pick<Queues, 'find' | 'deadLetters'>,
   invoke: Invoke | undefined,
 ): EventSourceMapping {
-  let invocations = 0;
   const errors: unknown[] = [];
 
-  async function work(
-    functionName: string,
-    queue: Queue,
-    batch: readonly QueuedMessage[],
-    report: boolean,
-  ): Promise<void> {
+  async function work(functionName: string, queue: ClockedQueue, batch: Batch, report: boolean): Promise<void> {
     if (invoke === undefined)
       throw new Error('The local AWS was started without `invoke`, so there is no function to call.');
-    invocations += 1;
-    const event = { Records: batch.map((message) => record(env, queue, message)) };
+    const event = { Records: batch.map((received) => record(env, queue, received)) };
     // A function that throws fails its whole batch.
     const answer = await invoke(functionName, event, randomUUID()).then(
       (value) => ({ value }),
@@ -62,8 +54,8 @@ export function createEventSourceMapping(
     );
     if (answer === undefined) return;
     const failed = report ? failures(answer.value, batch) : new Set<string>();
-    for (const { id, receiptHandle } of batch) {
-      if (failed !== 'all' && !failed.has(id) && receiptHandle !== undefined) queue.messages.delete(receiptHandle);
+    for (const { MessageId, ReceiptHandle } of batch) {
+      if (failed !== 'all' && !failed.has(MessageId)) queue.deleteMessage(ReceiptHandle);
     }
   }
 
@@ -76,7 +68,7 @@ export function createEventSourceMapping(
         throw new RangeError('maximumConcurrency must be between 2 and 1000.');
       const rounds: Promise<void>[] = [];
       while (rounds.length < maximumConcurrency) {
-        const batch = queue.messages.receive(batchSize, queue.settings.visibilitySeconds);
+        const batch = queue.dequeue(batchSize, undefined, queues.deadLetters);
         if (batch.length === 0) break;
         rounds.push(work(functionName, queue, batch, reportBatchItemFailures));
       }
@@ -84,11 +76,11 @@ export function createEventSourceMapping(
       return rounds.length;
     },
     async drain(functionName, options) {
-      const before = invocations;
-      while ((await mapping.poll(functionName, options)) > 0);
-      return invocations - before;
-    },
-    get invocations() {
+      let invocations = 0;
+      for (let round = await mapping.poll(functionName, options); round > 0; ) {
+        invocations += round;
+        round = await mapping.poll(functionName, options);
+      }
       return invocations;
     },
   };
@@ -96,37 +88,46 @@ export function createEventSourceMapping(
 }
 
 /** Nothing reported means nothing failed; a report that names something else than the batch's own messages fails all of it. */
-function failures(answer: unknown, batch: readonly QueuedMessage[]): ReadonlySet<string> | 'all' {
-  const parsed = v.safeParse(response, answer);
+function failures(answer: unknown, batch: Batch): ReadonlySet<string> | 'all' {
+  const parsed = v.safeParse(Response, answer);
   if (!parsed.success) return 'all';
   const failed = new Set(parsed.output?.batchItemFailures?.map(({ itemIdentifier }) => itemIdentifier));
-  const known = new Set(batch.map(({ id }) => id));
+  const known = new Set(batch.map(({ MessageId }) => MessageId));
   return [...failed].every((id) => known.has(id)) ? failed : 'all';
 }
 
-function record(env: Environment, queue: Queue, message: QueuedMessage) {
+function record(env: Environment, queue: ClockedQueue, received: Batch[number]) {
+  const { MessageId, ReceiptHandle, MD5OfBody, Body, MessageAttributes = {} } = received;
+  const message = queue.messageOf(ReceiptHandle);
   return {
-    messageId: message.id,
-    receiptHandle: message.receiptHandle,
-    body: message.body,
-    attributes: systemAttributes(env, message),
+    messageId: MessageId,
+    receiptHandle: ReceiptHandle,
+    body: Body,
+    attributes: {
+      ApproximateReceiveCount: String(message?.approximateReceiveCount),
+      SentTimestamp: String(message?.sentTimestamp),
+      SequenceNumber: message?.sequenceNumber,
+      MessageGroupId: message?.messageGroupId,
+      SenderId: `AROALOCAL:${env.accountId}`,
+      MessageDeduplicationId: message?.messageDeduplicationId,
+      ApproximateFirstReceiveTimestamp: String(message?.approximateFirstReceiveTimestamp),
+    },
+    // The event spells the attributes' keys with a small letter, and adds two lists that are always empty.
     messageAttributes: Object.fromEntries(
-      Object.entries(message.attributes ?? {}).map(([name, value]) => [name, lowered(value)]),
+      Object.entries(MessageAttributes).map(([name, { DataType, StringValue, BinaryValue }]) => [
+        name,
+        {
+          stringValue: StringValue,
+          binaryValue: BinaryValue,
+          stringListValues: [],
+          binaryListValues: [],
+          dataType: DataType,
+        },
+      ]),
     ),
-    md5OfBody: message.md5,
+    md5OfBody: MD5OfBody,
     eventSource: 'aws:sqs',
     eventSourceARN: queue.arn,
     awsRegion: env.region,
-  };
-}
-
-/** The event spells the attributes' keys with a small letter, and adds two lists that are always empty. */
-function lowered({ DataType, StringValue, BinaryValue }: MessageAttribute) {
-  return {
-    stringValue: StringValue,
-    binaryValue: BinaryValue,
-    stringListValues: [],
-    binaryListValues: [],
-    dataType: DataType,
   };
 }

@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError, operation, RawReply, type Service } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
+import type { Operation, Service } from '../wire/operation.ts';
+import { RawReply } from '../wire/replies.ts';
 
 /** Runs the function of that name; rejects with what its handler threw. */
 export type Invoke = (functionName: string, event: unknown, requestId: string) => Promise<unknown>;
@@ -22,7 +24,7 @@ const MAX_SYNC_BYTES = 6 * 1024 * 1024;
 const MAX_ASYNC_BYTES = 1024 * 1024;
 
 /** How the router hands an Invoke request over: the path, a header and the body. */
-export const invokeRequest = v.object({
+const InvokeRequest = v.object({
   FunctionName: v.string(),
   InvocationType: v.optional(v.picklist(['RequestResponse', 'Event', 'DryRun']), 'RequestResponse'),
   Payload: v.string(),
@@ -61,13 +63,14 @@ export function createFunctions(env: Environment, invoke: Invoke | undefined): F
     );
   }
 
-  const Invoke = operation(
-    invokeRequest,
-    ({ FunctionName }) => [
-      { action: 'lambda:InvokeFunction', resource: env.arn('lambda', `function:${plainName(FunctionName)}`) },
-    ],
-    ({ FunctionName, InvocationType, Payload }) => {
+  const Invoke: Operation = {
+    name: 'Invoke',
+    handle(input, permit) {
+      const request = v.safeParse(InvokeRequest, input);
+      if (!request.success) throw new AwsError('InvalidParameterValueException', 'The invocation type is not valid.');
+      const { FunctionName, InvocationType, Payload } = request.output;
       const name = plainName(FunctionName);
+      permit({ action: 'lambda:InvokeFunction', resource: env.arn('lambda', `function:${name}`) });
       const event = payload(Payload, InvocationType === 'Event' ? MAX_ASYNC_BYTES : MAX_SYNC_BYTES);
       if (throughJson === undefined) throw unknown(name);
       if (InvocationType === 'RequestResponse') return call(name, event);
@@ -78,10 +81,10 @@ export function createFunctions(env: Environment, invoke: Invoke | undefined): F
       }
       return new RawReply(InvocationType === 'Event' ? 202 : 204, { 'x-amzn-requestid': randomUUID() }, '');
     },
-  );
+  };
 
   return {
-    service: { name: 'lambda', protocol: 'rest-json', operations: { Invoke } },
+    service: { name: 'lambda', protocol: 'rest-json', operations: [Invoke] },
     invoke: throughJson,
     async settled() {
       while (running.size > 0) await Promise.all(running);

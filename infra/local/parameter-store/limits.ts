@@ -1,7 +1,9 @@
 /** What Parameter Store lets a parameter be called, and how much it may hold. */
-import { AwsError } from '../wire/wire.ts';
+import { AwsError, errorOf } from '../wire/error.ts';
 
 export type Tier = 'Standard' | 'Advanced';
+
+export const refused = errorOf('ValidationException');
 
 /** In bytes. */
 const MAX_VALUE: Readonly<Record<Tier, number>> = { Standard: 4096, Advanced: 8192 };
@@ -40,8 +42,4 @@ export function tierFor(value: string, wanted: Tier | 'Intelligent-Tiering', cur
       ? 'Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.'
       : 'Advanced tier parameters support a maximum parameter value of 8192 characters.',
   );
-}
-
-export function refused(message: string): AwsError {
-  return new AwsError('ValidationException', message);
 }

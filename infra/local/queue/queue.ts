@@ -1,178 +1,177 @@
-/** SQS, FIFO queues above all: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/ */
-import type { Need } from '../wire/access.ts';
+/**
+ * SQS: fauxqs behind our own server, so that its requests are recorded, permitted and broken as everyone's are. It is spoken to without a
+ * socket, so it listens nowhere. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
+ */
+import type {
+  CreateQueueRequest,
+  DeleteMessageBatchRequest,
+  DeleteMessageRequest,
+  GetQueueAttributesRequest,
+  GetQueueUrlRequest,
+  ReceiveMessageRequest,
+  SendMessageBatchRequest,
+  SendMessageRequest,
+} from '@aws-sdk/client-sqs';
+import { buildApp } from 'fauxqs';
+import * as v from 'valibot';
+import { S3Store } from '../../../node_modules/fauxqs/dist/s3/s3Store.js';
+import { SnsStore } from '../../../node_modules/fauxqs/dist/sns/snsStore.js';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError, operation, type Service } from '../wire/wire.ts';
-import { attributesMd5, seenAttributes, systemAttributes } from './attributes.ts';
-import { batch, batchError, checkBatch } from './batch.ts';
-import { checkMessage, type MessageInput, messageBytes, parameter, shapes } from './shapes.ts';
-import type { Queue, QueueStore } from './store.ts';
+import { AwsError } from '../wire/error.ts';
+import { operationsOf, type Service, textIn } from '../wire/operation.ts';
+import { type ClockedQueue, ClockedQueues } from './clocked-queue.ts';
+import { checkAttributeNames, checkAttributes, checkBatch, checkHandle, checkIds, sqsError } from './rules.ts';
 
-const MAX_BATCH_BYTES = 1_048_576;
+interface Requests {
+  CreateQueue: CreateQueueRequest;
+  GetQueueUrl: GetQueueUrlRequest;
+  GetQueueAttributes: GetQueueAttributesRequest;
+  SendMessage: SendMessageRequest;
+  SendMessageBatch: SendMessageBatchRequest;
+  ReceiveMessage: ReceiveMessageRequest;
+  DeleteMessage: DeleteMessageRequest;
+  DeleteMessageBatch: DeleteMessageBatchRequest;
+}
 
-export function createQueueService(env: Environment, store: QueueStore): Service {
-  const { create, find, urlOf } = store;
+export interface SeenMessage {
+  readonly body: string;
+  readonly groupId: string | undefined;
+  readonly receiveCount: number;
+}
 
-  function send(queue: Queue, input: MessageInput) {
-    checkMessage(queue.settings, Number(queue.attributes['MaximumMessageSize']), input);
-    const { id, md5, sequenceNumber } = queue.messages.send({
-      body: input.MessageBody,
-      groupId: input.MessageGroupId,
-      deduplicationId: input.MessageDeduplicationId,
-      delaySeconds: input.DelaySeconds,
-      ...(input.MessageAttributes && { attributes: input.MessageAttributes }),
-      traceHeader: input.MessageSystemAttributes?.['AWSTraceHeader']?.StringValue,
+/** For tests and the world: no permissions, no faults. */
+export interface QueueState {
+  /** Attributes as SQS names them (`VisibilityTimeout`, `RedrivePolicy`, …). Returns the queue's URL. */
+  create(name: string, attributes: Record<string, string>): Promise<string>;
+  /** Everything in the queue, in order, in flight or not. */
+  messages(name: string): readonly SeenMessage[];
+  /** Puts a message into a FIFO queue. */
+  send(name: string, message: { body: string; groupId: string | undefined; deduplicationId: string }): void;
+}
+
+export interface Queues {
+  readonly service: Service;
+  readonly state: QueueState;
+  /** By name or URL. @throws QueueDoesNotExist */
+  find(nameOrUrl: string): ClockedQueue;
+  /** Where a message goes that was received too often. */
+  readonly deadLetters: (arn: string) => ClockedQueue | undefined;
+  close(): Promise<void>;
+}
+
+const Refusal = v.object({ __type: v.string(), message: v.string() });
+const Batched = v.object({ Successful: v.array(v.unknown()), Failed: v.array(v.unknown()) });
+const Created = v.object({ QueueUrl: v.string() });
+export function createQueues(env: Environment, origin: () => string): Queues {
+  const store = new ClockedQueues(env, origin);
+  const app = buildApp({
+    logger: false,
+    stores: { sqsStore: store, snsStore: new SnsStore(), s3Store: new S3Store() },
+  });
+
+  async function forward(operation: keyof Requests, input: object): Promise<object> {
+    const reply = await app.inject({
+      method: 'POST',
+      url: '/',
+      headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${operation}` },
+      payload: JSON.stringify(input),
     });
-    return {
-      MessageId: id,
-      MD5OfMessageBody: md5,
-      ...(input.MessageAttributes && { MD5OfMessageAttributes: attributesMd5(input.MessageAttributes) }),
-      ...(queue.settings.fifo && { SequenceNumber: sequenceNumber }),
-    };
+    const body: unknown = JSON.parse(reply.body);
+    if (reply.statusCode === 200) return v.parse(v.looseObject({}), body);
+    const { __type, message } = v.parse(Refusal, body);
+    throw sqsError(__type.replace(/^.*#/, ''), message);
   }
 
-  function remove(queue: Queue, receiptHandle: string): void {
-    const outcome = queue.messages.delete(receiptHandle);
-    if (outcome === 'unknown') throw badHandle();
-    if (outcome === 'expired') {
-      throw parameter(
-        `Value ${receiptHandle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.`,
-      );
-    }
+  /** Each entry on its own: one that `check` refuses leaves the others alone. */
+  async function forwardBatch<E extends { readonly Id: string }>(
+    operation: keyof Requests,
+    input: { readonly QueueUrl: string; readonly Entries: readonly E[] },
+    check: (entry: E) => void,
+  ) {
+    checkBatch(input.Entries);
+    const failed: object[] = [];
+    const good = input.Entries.filter((entry) => {
+      try {
+        check(entry);
+        return true;
+      } catch (error) {
+        if (!(error instanceof AwsError)) throw error;
+        failed.push({ Id: entry.Id, SenderFault: true, Code: error.code, Message: error.message });
+        return false;
+      }
+    });
+    if (good.length === 0) return { Successful: [], Failed: failed };
+    const { Successful, Failed } = v.parse(Batched, await forward(operation, { ...input, Entries: good }));
+    return { Successful, Failed: [...Failed, ...failed] };
   }
 
-  const need =
-    (action: string) =>
-    (input: { readonly QueueUrl: string }): readonly Need[] => [
-      { action: `sqs:${action}`, resource: env.arn('sqs', input.QueueUrl.split('/').at(-1) ?? '') },
-    ];
-  const named =
-    (action: string) =>
-    (input: { readonly QueueName: string }): readonly Need[] => [
-      { action: `sqs:${action}`, resource: env.arn('sqs', input.QueueName) },
-    ];
+  function find(nameOrUrl: string): ClockedQueue {
+    const queue = store.getQueue(nameOrUrl);
+    if (queue === undefined) throw sqsError('QueueDoesNotExist', 'The specified queue does not exist.');
+    return queue;
+  }
 
-  const operations: Service['operations'] = {
-    CreateQueue: operation(shapes.createQueue, named('CreateQueue'), (input) => ({
-      QueueUrl: urlOf(create(input.QueueName, input.Attributes).name),
-    })),
-    GetQueueUrl: operation(shapes.getQueueUrl, named('GetQueueUrl'), (input) => ({
-      QueueUrl: urlOf(find(input.QueueName).name),
-    })),
-    ListQueues: operation(
-      shapes.listQueues,
-      () => [{ action: 'sqs:ListQueues', resource: '*' }],
-      (input) => ({
-        QueueUrls: store
-          .names()
-          .filter((name) => name.startsWith(input.QueueNamePrefix))
-          .map(urlOf),
-      }),
-    ),
-    GetQueueAttributes: operation(shapes.getQueueAttributes, need('GetQueueAttributes'), (input) => {
-      const attributes = seenAttributes(find(input.QueueUrl), env.now());
-      const all = input.AttributeNames.includes('All');
-      return {
-        Attributes: Object.fromEntries(
-          Object.entries(attributes).filter(([key]) => all || input.AttributeNames.includes(key)),
-        ),
-      };
-    }),
-    SetQueueAttributes: operation(shapes.setQueueAttributes, need('SetQueueAttributes'), (input) => {
-      const queue = find(input.QueueUrl);
-      store.change(queue, input.Attributes);
-    }),
-    SendMessage: operation(shapes.sendMessage, need('SendMessage'), (input) => send(find(input.QueueUrl), input)),
-    SendMessageBatch: operation(shapes.sendMessageBatch, need('SendMessage'), (input) => {
-      const queue = find(input.QueueUrl);
-      checkBatch(input.Entries, 'SendMessageBatchRequestEntry');
-      const bytes = input.Entries.reduce((sum, entry) => sum + messageBytes(entry), 0);
-      if (bytes > MAX_BATCH_BYTES) {
-        throw batchError(
-          'BatchRequestTooLong',
-          `Batch requests cannot be longer than ${MAX_BATCH_BYTES} bytes. You have sent ${bytes} bytes.`,
-        );
-      }
-      return batch(input.Entries, 'SendMessageBatchRequestEntry', (entry) => send(queue, entry));
-    }),
-    ReceiveMessage: operation(shapes.receiveMessage, need('ReceiveMessage'), (input) => {
-      const queue = find(input.QueueUrl);
-      // `WaitTimeSeconds` is checked, but never waited for: the clock may be standing still.
-      const {
-        MaxNumberOfMessages: max,
-        WaitTimeSeconds: wait,
-        VisibilityTimeout = queue.settings.visibilitySeconds,
-      } = input;
-      if (max < 1 || max > 10) throw range('MaxNumberOfMessages', max, 1, 10);
-      if (wait < 0 || wait > 20) throw range('WaitTimeSeconds', wait, 0, 20);
-      if (VisibilityTimeout < 0 || VisibilityTimeout > 43_200)
-        throw range('VisibilityTimeout', VisibilityTimeout, 0, 43_200);
-      const wanted = [...input.AttributeNames, ...input.MessageSystemAttributeNames];
-      const messages = queue.messages.receive(max, VisibilityTimeout).map((message) => {
-        const attributes = Object.entries(systemAttributes(env, message)).filter(
-          ([key]) => wanted.includes('All') || wanted.includes(key),
-        );
-        const custom = Object.entries(message.attributes ?? {}).filter(([key]) =>
-          asked(input.MessageAttributeNames, key),
-        );
-        return {
-          MessageId: message.id,
-          ReceiptHandle: message.receiptHandle,
-          MD5OfBody: message.md5,
-          Body: message.body,
-          ...(attributes.length > 0 && { Attributes: Object.fromEntries(attributes) }),
-          ...(custom.length > 0 && {
-            MessageAttributes: Object.fromEntries(custom),
-            MD5OfMessageAttributes: attributesMd5(Object.fromEntries(custom)),
-          }),
-        };
-      });
-      return messages.length > 0 ? { Messages: messages } : {};
-    }),
-    DeleteMessage: operation(shapes.deleteMessage, need('DeleteMessage'), (input) =>
-      remove(find(input.QueueUrl), input.ReceiptHandle),
-    ),
-    DeleteMessageBatch: operation(shapes.deleteMessageBatch, need('DeleteMessage'), (input) => {
-      const queue = find(input.QueueUrl);
-      return batch(input.Entries, 'DeleteMessageBatchRequestEntry', (entry) => {
-        remove(queue, entry.ReceiptHandle);
-        return {};
-      });
-    }),
-    ChangeMessageVisibility: operation(shapes.changeMessageVisibility, need('ChangeMessageVisibility'), (input) => {
-      const { VisibilityTimeout: timeout } = input;
-      if (timeout < 0 || timeout > 43_200) throw range('VisibilityTimeout', timeout, 0, 43_200);
-      const outcome = find(input.QueueUrl).messages.setVisibility(input.ReceiptHandle, timeout);
-      if (outcome === 'unknown') throw badHandle();
-      if (outcome === 'not-in-flight') {
-        throw new AwsError(
-          'MessageNotInflight',
-          'The message is not in flight.',
-          400,
-          'AWS.SimpleQueueService.MessageNotInflight',
-        );
-      }
-    }),
-    PurgeQueue: operation(shapes.queueOnly, need('PurgeQueue'), (input) => find(input.QueueUrl).messages.purge()),
-    DeleteQueue: operation(shapes.queueOnly, need('DeleteQueue'), (input) => {
-      store.remove(find(input.QueueUrl));
-    }),
+  async function create(input: { readonly QueueName: string; readonly Attributes?: Record<string, string> }) {
+    checkAttributes(input.QueueName, input.Attributes ?? {}, (arn) => store.getQueueByArn(arn) !== undefined);
+    return v.parse(Created, await forward('CreateQueue', input));
+  }
+
+  const on = operationsOf<Requests>('sqs', (operation, input) => {
+    const name = textIn(input, 'QueueName') ?? textIn(input, 'QueueUrl')?.split('/').at(-1) ?? '';
+    return [{ action: `sqs:${operation.replace(/Batch$/, '')}`, resource: env.arn('sqs', name) }];
+  });
+  return {
+    service: {
+      name: 'sqs',
+      protocol: 'json1.0',
+      operations: [
+        on('CreateQueue', create),
+        on('GetQueueUrl', (input) => forward('GetQueueUrl', input)),
+        on('GetQueueAttributes', (input) => {
+          // Without names SQS tells nothing, fauxqs everything.
+          const { AttributeNames = [] } = input;
+          checkAttributeNames(AttributeNames);
+          find(input.QueueUrl).processTimers();
+          return forward('GetQueueAttributes', { ...input, AttributeNames });
+        }),
+        on('SendMessage', (input) => {
+          checkIds(input);
+          return forward('SendMessage', input);
+        }),
+        on('SendMessageBatch', (input) => forwardBatch('SendMessageBatch', input, checkIds)),
+        // Without names SQS gives no attributes of a message, fauxqs all of them.
+        on('ReceiveMessage', (input) => forward('ReceiveMessage', { MessageAttributeNames: ['-'], ...input })),
+        on('DeleteMessage', (input) => {
+          checkHandle(find(input.QueueUrl), input.ReceiptHandle);
+          return forward('DeleteMessage', input);
+        }),
+        on('DeleteMessageBatch', (input) => {
+          const queue = find(input.QueueUrl);
+          return forwardBatch('DeleteMessageBatch', input, ({ ReceiptHandle }) => checkHandle(queue, ReceiptHandle));
+        }),
+      ],
+    },
+    state: {
+      create: async (name, attributes) => (await create({ QueueName: name, Attributes: attributes })).QueueUrl,
+      messages: (name) =>
+        find(name)
+          .all()
+          .map(({ body, messageGroupId, approximateReceiveCount }) => ({
+            body,
+            groupId: messageGroupId,
+            receiveCount: approximateReceiveCount,
+          })),
+      send(name, { body, groupId, deduplicationId }) {
+        const queue = find(name);
+        if (queue.checkDeduplication(deduplicationId).isDuplicate) return;
+        const message = ClockedQueues.createMessage(body, {}, undefined, groupId, deduplicationId);
+        message.sequenceNumber = queue.nextSequenceNumber();
+        queue.recordDeduplication(deduplicationId, message.messageId, message.sequenceNumber);
+        queue.enqueue(message);
+      },
+    },
+    find,
+    deadLetters: (arn) => store.getQueueByArn(arn),
+    close: () => app.close(),
   };
-
-  return { name: 'sqs', protocol: 'json1.0', operations };
-}
-
-function asked(names: readonly string[], key: string): boolean {
-  return names.some(
-    (name) => name === 'All' || name === key || (name.endsWith('.*') && key.startsWith(name.slice(0, -1))),
-  );
-}
-
-function range(name: string, value: number, min: number, max: number): AwsError {
-  return parameter(
-    `Value ${value} for parameter ${name} is invalid. Reason: Must be between ${min} and ${max}, if provided.`,
-  );
-}
-
-function badHandle(): AwsError {
-  return new AwsError('ReceiptHandleIsInvalid', 'The input receipt handle is invalid.');
 }

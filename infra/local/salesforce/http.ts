@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type Loopback, listen } from '../wire/loopback.ts';
 import type { Call, Fault, LocalServiceOptions } from '../wire/traffic.ts';
 import type { Reply } from './replies.ts';
 import { page, Refused } from './replies.ts';
@@ -26,10 +25,8 @@ export interface Route {
   apply(): Promise<Reply>;
 }
 
-interface HttpSide {
-  readonly url: string;
+interface HttpSide extends Loopback {
   readonly calls: Call[];
-  close(): Promise<void>;
 }
 
 /** The HTTP side: bodies, the `Date` header, and what a test wants to see go wrong. */
@@ -78,25 +75,8 @@ export async function serve(
     response.end(text);
   }
 
-  const server = createServer((request, response) => void handle(request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${portOf(server.address())}`,
-    calls,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-function portOf(address: AddressInfo | string | null): number {
-  if (address === null || typeof address === 'string') throw new Error('not listening on a port');
-  return address.port;
+  const { url, close } = await listen(options.port, handle);
+  return { url, close, calls };
 }
 
 async function read(request: IncomingMessage): Promise<Incoming> {

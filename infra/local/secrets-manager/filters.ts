@@ -1,21 +1,11 @@
 /** The filters of ListSecrets and BatchGetSecretValue. */
-import * as v from 'valibot';
-import { list, text } from '../wire/wire.ts';
+import type { Filter } from '@aws-sdk/client-secrets-manager';
+import type { Wire } from '../wire/validation.ts';
 import type { SecretEntry } from './store.ts';
 
-export const secretFilters = list(
-  v.object({
-    Key: v.picklist(['description', 'name', 'tag-key', 'tag-value', 'primary-region', 'owning-service', 'all']),
-    Values: list(text({ max: 512, pattern: /!?[a-zA-Z0-9 :_@/+=.\-!]*/ }), 10, 1),
-  }),
-  10,
-);
-
-type Filter = v.InferOutput<typeof secretFilters>[number];
-
 /** All filters must hold, one of each filter's values is enough, and a value with `!` in front means the contrary. */
-export function passes(entry: SecretEntry, filters: readonly Filter[]): boolean {
-  return filters.every(({ Key, Values }) =>
+export function passes(entry: SecretEntry, filters: readonly Wire<Filter>[]): boolean {
+  return filters.every(({ Key, Values = [] }) =>
     Values.some((value) => (value.startsWith('!') ? !holds(entry, Key, value.slice(1)) : holds(entry, Key, value))),
   );
 }

@@ -1,7 +1,7 @@
 /** What IAM and KMS are asked about a secret. */
 import type { Access, Need } from '../wire/access.ts';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
 import type { Secret, SecretStore } from './store.ts';
 
 export interface SecretPermissions {
@@ -12,19 +12,18 @@ export interface SecretPermissions {
 }
 
 export function createSecretPermissions(env: Environment, access: Access, store: SecretStore): SecretPermissions {
-  return { need, checkKey };
-
-  function need(action: string, secretId: string): Need {
-    const known = store.all().find(({ name, arn }) => name === secretId || arn.startsWith(secretId));
-    const resource = secretId.startsWith('arn:') ? secretId : env.arn('secretsmanager', `secret:${secretId}-??????`);
-    return { action: `secretsmanager:${action}`, resource: known?.arn ?? resource, named: secretId };
-  }
-
-  /** A secret under a customer's key needs that key too; the AWS managed key is open to all. */
-  function checkKey(secret: Secret, action: 'kms:Decrypt' | 'kms:GenerateDataKey'): void {
-    if (secret.kmsKeyId === undefined) return;
-    const resource = secret.kmsKeyId.startsWith('arn:') ? secret.kmsKeyId : env.arn('kms', `key/${secret.kmsKeyId}`);
-    if (!access.allows({ action, resource }))
-      throw new AwsError('AccessDeniedException', 'Access to KMS is not allowed');
-  }
+  return {
+    need(action, secretId) {
+      const known = store.all().find(({ name, arn }) => name === secretId || arn.startsWith(secretId));
+      const resource = secretId.startsWith('arn:') ? secretId : env.arn('secretsmanager', `secret:${secretId}-??????`);
+      return { action: `secretsmanager:${action}`, resource: known?.arn ?? resource, named: secretId };
+    },
+    /** A secret under a customer's key needs that key too; the AWS managed key is open to all. */
+    checkKey({ kmsKeyId }, action) {
+      if (kmsKeyId === undefined) return;
+      const resource = kmsKeyId.startsWith('arn:') ? kmsKeyId : env.arn('kms', `key/${kmsKeyId}`);
+      if (!access.allows({ action, resource }))
+        throw new AwsError('AccessDeniedException', 'Access to KMS is not allowed');
+    },
+  };
 }

@@ -1,11 +1,30 @@
 /** The operations of Secrets Manager that read. */
+import type {
+  BatchGetSecretValueRequest,
+  DescribeSecretRequest,
+  GetSecretValueRequest,
+  ListSecretsRequest,
+  ListSecretVersionIdsRequest,
+} from '@aws-sdk/client-secrets-manager';
 import type { Access } from '../wire/access.ts';
-import { AwsError, operation, page, type Service, seconds } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
+import { type Operation, operationsOf, textIn } from '../wire/operation.ts';
+import { page } from '../wire/page.ts';
+import { seconds } from '../wire/replies.ts';
+import type { Wire } from '../wire/validation.ts';
+import { badToken, invalidParameter, invalidRequest, missing } from './errors.ts';
 import { passes } from './filters.ts';
 import type { SecretPermissions } from './permissions.ts';
-import { invalid, shapes } from './rules.ts';
 import { entryOf, type Secret, type SecretEntry, type SecretStore } from './store.ts';
 import { versionWith } from './versions.ts';
+
+interface Requests {
+  GetSecretValue: GetSecretValueRequest;
+  BatchGetSecretValue: BatchGetSecretValueRequest;
+  DescribeSecret: DescribeSecretRequest;
+  ListSecrets: ListSecretsRequest;
+  ListSecretVersionIds: ListSecretVersionIdsRequest;
+}
 
 /** `lagSeconds` is how far lists are behind. */
 export function readingOperations(
@@ -13,23 +32,23 @@ export function readingOperations(
   access: Access,
   { need, checkKey }: SecretPermissions,
   lagSeconds: () => number,
-): Service['operations'] {
-  function read(secret: Secret, versionId: string | undefined, stage: string | undefined) {
+): readonly Operation[] {
+  const on = operationsOf<Requests>('secretsmanager', (operation, input) => {
+    const secretId = textIn(input, 'SecretId');
+    return [secretId === undefined ? ofAll(operation) : need(operation, secretId)];
+  });
+  const ofAll = (operation: string) => ({ action: `secretsmanager:${operation}`, resource: '*' });
+
+  function read(secret: Secret, versionId?: string, stage?: string) {
     const label = stage ?? (versionId === undefined ? 'AWSCURRENT' : undefined);
     const version =
       versionId === undefined ? versionWith(secret.versions, label ?? '') : secret.versions.get(versionId);
     if (version?.content === undefined) {
       const wanted = versionId === undefined ? `staging label: ${label}` : `VersionId: ${versionId}`;
-      throw new AwsError(
-        'ResourceNotFoundException',
-        `Secrets Manager can't find the specified secret value for ${wanted}`,
-      );
+      throw missing(`Secrets Manager can't find the specified secret value for ${wanted}`);
     }
     if (label !== undefined && !version.stages.has(label)) {
-      throw new AwsError(
-        'InvalidRequestException',
-        'You provided a VersionStage that is not associated to the provided VersionId.',
-      );
+      throw invalidRequest('You provided a VersionStage that is not associated to the provided VersionId.');
     }
     checkKey(secret, 'kms:Decrypt');
     return {
@@ -42,110 +61,81 @@ export function readingOperations(
     };
   }
 
-  function batchGet(input: {
-    readonly SecretIdList?: readonly string[] | undefined;
-    readonly Filters?: Parameters<typeof passes>[1] | undefined;
-    readonly MaxResults?: number | undefined;
-    readonly NextToken?: string | undefined;
-  }) {
-    const { SecretIdList: ids, Filters: filters, MaxResults: size } = input;
-    if ((ids === undefined) === (filters === undefined)) {
-      throw invalid('Either SecretIdList or Filters must be provided, but not both.');
+  function wantedOf({ SecretIdList: ids, Filters: filters, MaxResults }: Wire<BatchGetSecretValueRequest>) {
+    if (ids !== undefined && filters !== undefined) {
+      throw invalidParameter('Either SecretIdList or Filters must be provided, but not both.');
     }
-    if (ids !== undefined && size !== undefined) {
-      throw invalid('MaxResults can only be used with Filters.');
+    if (ids !== undefined && MaxResults !== undefined) {
+      throw invalidParameter('MaxResults can only be used with Filters.');
     }
-    if (filters !== undefined) access.check({ action: 'secretsmanager:ListSecrets', resource: '*' });
-    const matching = filters === undefined ? [] : store.listed(lagSeconds()).filter((entry) => passes(entry, filters));
-    const wanted = ids ?? matching.filter(({ DeletedDate }) => DeletedDate === undefined).map(({ ARN }) => ARN);
-    const request = { size: size ?? 20, token: input.NextToken, scope: ['BatchGetSecretValue', filters] };
-    const found = page(wanted, request, badToken);
-    const values: unknown[] = [];
-    const errors: unknown[] = [];
-    // The answer's order is not promised; here it is never the order of the question.
-    for (const secretId of [...new Set(found.items)].reverse()) {
-      try {
-        access.check(need('GetSecretValue', secretId));
-        values.push(read(store.live(secretId), undefined, 'AWSCURRENT'));
-      } catch (error) {
-        if (!(error instanceof AwsError)) throw error;
-        errors.push({ SecretId: secretId, ErrorCode: error.code, Message: error.message });
-      }
-    }
-    return { SecretValues: values, Errors: errors, NextToken: found.nextToken };
+    if (ids !== undefined) return ids;
+    if (filters === undefined) throw invalidParameter('Either SecretIdList or Filters must be provided.');
+    access.check(ofAll('ListSecrets'));
+    return store
+      .listed(lagSeconds())
+      .filter((entry) => entry.DeletedDate === undefined && passes(entry, filters))
+      .map(({ ARN }) => ARN);
   }
 
-  return {
-    GetSecretValue: operation(
-      shapes.getSecretValue,
-      (input) => [need('GetSecretValue', input.SecretId)],
-      (input) => read(store.live(input.SecretId), input.VersionId, input.VersionStage),
-    ),
-    BatchGetSecretValue: operation(
-      shapes.batchGetSecretValue,
-      () => [{ action: 'secretsmanager:BatchGetSecretValue', resource: '*' }],
-      (input) => batchGet(input),
-    ),
-    DescribeSecret: operation(
-      shapes.secretOnly,
-      (input) => [need('DescribeSecret', input.SecretId)],
-      (input) => {
-        const { stages, ...entry } = entryOf(store.find(input.SecretId));
-        return { ...entry, ...(Object.keys(stages).length > 0 && { VersionIdsToStages: stages }) };
-      },
-    ),
-    ListSecrets: operation(
-      shapes.listSecrets,
-      () => [{ action: 'secretsmanager:ListSecrets', resource: '*' }],
-      (input) => {
-        const by = (entry: SecretEntry) =>
-          input.SortBy === 'name'
-            ? entry.Name
-            : input.SortBy === 'created-date'
-              ? entry.CreatedDate
-              : entry.LastChangedDate;
-        const direction = input.SortOrder === 'asc' ? 1 : -1;
-        const entries = store
-          .listed(lagSeconds())
-          .filter((entry) => input.IncludePlannedDeletion || entry.DeletedDate === undefined)
-          .filter((entry) => passes(entry, input.Filters))
-          .toSorted((a, b) => (by(a) < by(b) ? -direction : by(a) > by(b) ? direction : 0));
-        const scope = ['ListSecrets', input.Filters, input.SortBy, input.SortOrder];
-        const found = page(entries, { size: input.MaxResults, token: input.NextToken, scope }, badToken);
-        return {
-          SecretList: found.items.map(({ stages, ...entry }) => ({
-            ...entry,
-            ...(Object.keys(stages).length > 0 && { SecretVersionsToStages: stages }),
-          })),
-          NextToken: found.nextToken,
-        };
-      },
-    ),
-    ListSecretVersionIds: operation(
-      shapes.listSecretVersionIds,
-      (input) => [need('ListSecretVersionIds', input.SecretId)],
-      (input) => {
-        const secret = store.find(input.SecretId);
-        const versions = [...secret.versions.values()].filter(
-          ({ stages }) => input.IncludeDeprecated || stages.size > 0,
-        );
-        const scope = ['ListSecretVersionIds', secret.arn, input.IncludeDeprecated];
-        const found = page(versions, { size: input.MaxResults, token: input.NextToken, scope }, badToken);
-        return {
-          ARN: secret.arn,
-          Name: secret.name,
-          NextToken: found.nextToken,
-          Versions: found.items.map(({ id, stages, createdAt }) => ({
-            VersionId: id,
-            CreatedDate: seconds(createdAt),
-            ...(stages.size > 0 && { VersionStages: [...stages] }),
-          })),
-        };
-      },
-    ),
-  };
-}
-
-function badToken(): AwsError {
-  return new AwsError('InvalidNextTokenException', 'The NextToken value is invalid.');
+  return [
+    on('GetSecretValue', (input) => read(store.live(input.SecretId), input.VersionId, input.VersionStage)),
+    on('BatchGetSecretValue', (input) => {
+      const { MaxResults: size = 20, NextToken: token, Filters } = input;
+      const found = page(wantedOf(input), { size, token, scope: ['BatchGetSecretValue', Filters] }, badToken);
+      const values: unknown[] = [];
+      const errors: unknown[] = [];
+      // The answer's order is not promised; here it is never the order of the question.
+      for (const secretId of [...new Set(found.items)].reverse()) {
+        try {
+          access.check(need('GetSecretValue', secretId));
+          values.push(read(store.live(secretId)));
+        } catch (error) {
+          if (!(error instanceof AwsError)) throw error;
+          errors.push({ SecretId: secretId, ErrorCode: error.code, Message: error.message });
+        }
+      }
+      return { SecretValues: values, Errors: errors, NextToken: found.nextToken };
+    }),
+    on('DescribeSecret', (input) => {
+      const { stages, ...entry } = entryOf(store.find(input.SecretId));
+      return { ...entry, ...(Object.keys(stages).length > 0 && { VersionIdsToStages: stages }) };
+    }),
+    on('ListSecrets', (input) => {
+      const { Filters = [], IncludePlannedDeletion, MaxResults: size = 100, NextToken: token } = input;
+      const { SortBy = 'created-date', SortOrder = 'desc' } = input;
+      const by = (entry: SecretEntry) =>
+        SortBy === 'name' ? entry.Name : SortBy === 'created-date' ? entry.CreatedDate : entry.LastChangedDate;
+      const direction = SortOrder === 'asc' ? 1 : -1;
+      const entries = store
+        .listed(lagSeconds())
+        .filter((entry) => IncludePlannedDeletion || entry.DeletedDate === undefined)
+        .filter((entry) => passes(entry, Filters))
+        .toSorted((a, b) => (by(a) < by(b) ? -direction : by(a) > by(b) ? direction : 0));
+      const found = page(entries, { size, token, scope: ['ListSecrets', Filters, SortBy, SortOrder] }, badToken);
+      return {
+        SecretList: found.items.map(({ stages, ...entry }) => ({
+          ...entry,
+          ...(Object.keys(stages).length > 0 && { SecretVersionsToStages: stages }),
+        })),
+        NextToken: found.nextToken,
+      };
+    }),
+    on('ListSecretVersionIds', (input) => {
+      const { IncludeDeprecated = false, MaxResults: size = 100, NextToken: token } = input;
+      const secret = store.find(input.SecretId);
+      const versions = [...secret.versions.values()].filter(({ stages }) => IncludeDeprecated || stages.size > 0);
+      const scope = ['ListSecretVersionIds', secret.arn, IncludeDeprecated];
+      const found = page(versions, { size, token, scope }, badToken);
+      return {
+        ARN: secret.arn,
+        Name: secret.name,
+        NextToken: found.nextToken,
+        Versions: found.items.map(({ id, stages, createdAt }) => ({
+          VersionId: id,
+          CreatedDate: seconds(createdAt),
+          ...(stages.size > 0 && { VersionStages: [...stages] }),
+        })),
+      };
+    }),
+  ];
 }

@@ -1,7 +1,8 @@
 /** RotateSecret: the empty pending version, and the four calls of the rotation function that follow on their own time. */
 import { randomUUID } from 'node:crypto';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/wire.ts';
+import { AwsError } from '../wire/error.ts';
+import { invalidRequest } from './errors.ts';
 import type { Secret, SecretStore } from './store.ts';
 import { addPending, versionWith } from './versions.ts';
 
@@ -67,10 +68,7 @@ export function createRotations(
   return {
     start(secret, versionId) {
       if (secret.rotation === undefined) {
-        throw new AwsError(
-          'InvalidRequestException',
-          'No Lambda rotation function ARN is associated with this secret.',
-        );
+        throw invalidRequest('No Lambda rotation function ARN is associated with this secret.');
       }
       if (invoke === undefined) {
         throw new AwsError(
@@ -81,13 +79,10 @@ export function createRotations(
       if (versionWith(secret.versions, 'AWSCURRENT')?.id === versionId) return;
       const pending = versionWith(secret.versions, 'AWSPENDING');
       if (pending !== undefined && !pending.stages.has('AWSCURRENT')) {
-        throw new AwsError(
-          'InvalidRequestException',
-          "A previous rotation isn't complete. That rotation will be reattempted.",
-        );
+        throw invalidRequest("A previous rotation isn't complete. That rotation will be reattempted.");
       }
       if (secret.versions.has(versionId)) {
-        throw new AwsError('InvalidRequestException', `Version ${versionId} already exists and is not pending.`);
+        throw invalidRequest(`Version ${versionId} already exists and is not pending.`);
       }
       addPending(secret.versions, versionId, now());
       store.changed(secret);

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Environment } from '../wire/environment.ts';
 import type { Rotation, Rotations } from './rotation.ts';
-import { checkName, checkTags } from './rules.ts';
+import { checkedTags, checkName } from './rules.ts';
 import { entryOf, type SecretEntry, type SecretStore } from './store.ts';
 import { putVersion, type SecretContent, versionWith } from './versions.ts';
 
@@ -51,13 +51,9 @@ export function createSecretsState(env: Environment, store: SecretStore, rotatio
     listLagSeconds: 0,
     create({ name, value, tags = {}, description, kmsKeyId }) {
       checkName(name);
-      checkTags(Object.entries(tags).map(([Key, Value]) => ({ Key, Value })));
+      const pairs = checkedTags(Object.entries(tags).map(([Key, Value]) => ({ Key, Value })));
       if (lookUp(name) !== undefined) throw new Error(`Secret ${name} exists already.`);
-      const secret = store.create(name);
-      secret.description = description;
-      secret.kmsKeyId = kmsKeyId;
-      for (const [key, tag] of Object.entries(tags)) secret.tags.set(key, tag);
-      store.changed(secret);
+      const secret = store.create({ name, tags: pairs, description, kmsKeyId });
       return { arn: secret.arn, versionId: value === undefined ? undefined : state.put(name, value) };
     },
     put(name, value, { versionId = randomUUID(), stages = ['AWSCURRENT'] } = {}) {

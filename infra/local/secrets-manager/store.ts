@@ -1,7 +1,8 @@
 /** The secrets themselves: how one is found, changed and, at the end of its recovery window, gone. */
 import { randomBytes } from 'node:crypto';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError, seconds } from '../wire/wire.ts';
+import { seconds } from '../wire/replies.ts';
+import { invalidRequest, missing } from './errors.ts';
 import type { SecretVersions } from './versions.ts';
 
 export interface Secret {
@@ -17,6 +18,13 @@ export interface Secret {
   deletedAt: Date | undefined;
   rotation: { functionArn: string; rules: unknown; enabled: boolean } | undefined;
   rotatedAt: Date | undefined;
+}
+
+export interface NewSecret {
+  readonly name: string;
+  readonly tags: Iterable<readonly [key: string, value: string]>;
+  readonly description?: string | undefined;
+  readonly kmsKeyId?: string | undefined;
 }
 
 /** What ListSecrets and DescribeSecret say of a secret; times in seconds. */
@@ -44,7 +52,7 @@ export interface SecretStore {
   find(secretId: string): Secret;
   /** Like `find`, but refuses what is scheduled for deletion. @throws InvalidRequestException */
   live(secretId: string): Secret;
-  create(name: string): Secret;
+  create(secret: NewSecret): Secret;
   remove(secret: Secret): void;
   /** To be called after every change: moves LastChangedDate and keeps what ListSecrets may still show for a while. */
   changed(secret: Secret): void;
@@ -85,27 +93,24 @@ export function createSecretStore({ now, arn }: Environment): SecretStore {
         .all()
         .find((one) => one.name === secretId || one.arn === secretId || one.arn.slice(0, -7) === secretId);
       if (secret === undefined) {
-        throw new AwsError('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
+        throw missing("Secrets Manager can't find the specified secret.");
       }
       return secret;
     },
     live(secretId) {
       const secret = store.find(secretId);
       if (secret.deletedAt !== undefined) {
-        throw new AwsError(
-          'InvalidRequestException',
-          "You can't perform this operation on the secret because it was marked for deletion.",
-        );
+        throw invalidRequest("You can't perform this operation on the secret because it was marked for deletion.");
       }
       return secret;
     },
-    create(name) {
+    create({ name, tags, description, kmsKeyId }) {
       const secret: Secret = {
         arn: arn('secretsmanager', `secret:${name}-${randomBytes(3).toString('hex')}`),
         name,
-        description: undefined,
-        kmsKeyId: undefined,
-        tags: new Map(),
+        description,
+        kmsKeyId,
+        tags: new Map(tags),
         versions: new Map(),
         createdAt: now(),
         changedAt: now(),
@@ -114,6 +119,7 @@ export function createSecretStore({ now, arn }: Environment): SecretStore {
         rotatedAt: undefined,
       };
       secrets.set(name, secret);
+      store.changed(secret);
       return secret;
     },
     remove(secret) {

@@ -1,5 +1,5 @@
 /** The versions of one secret and the staging labels that move between them, by the rules that Secrets Manager publishes. */
-import { AwsError } from '../wire/wire.ts';
+import { exists, invalidParameter as invalid, limitExceeded, missing } from './errors.ts';
 
 /** `SecretBinary` is base64, as it goes over the wire. */
 export type SecretContent = { readonly SecretString: string } | { readonly SecretBinary: string };
@@ -39,8 +39,7 @@ export function putVersion(
   const existing = versions.get(put.id);
   if (existing?.content !== undefined) {
     if (sameContent(existing.content, put.content)) return { version: existing, changed: false };
-    throw new AwsError(
-      'ResourceExistsException',
+    throw exists(
       `You can't use ClientRequestToken ${put.id} because that value is already in use for a version of this secret.`,
     );
   }
@@ -49,7 +48,7 @@ export function putVersion(
   const version = existing ?? { id: put.id, content: undefined, stages: new Set<string>(), createdAt: put.now };
   const labels = new Set([...versions.values()].flatMap(({ stages: held }) => [...held]));
   if (new Set([...labels, ...stages]).size > MAX_LABELS) {
-    throw new AwsError('LimitExceededException', `A secret can't have more than ${MAX_LABELS} staging labels.`);
+    throw limitExceeded(`A secret can't have more than ${MAX_LABELS} staging labels.`);
   }
   version.content = put.content;
   versions.set(put.id, version);
@@ -79,7 +78,7 @@ export function updateStage(
   const holder = versionWith(versions, stage);
   for (const id of [removeFrom, moveTo]) {
     if (id !== undefined && !versions.has(id)) {
-      throw new AwsError('ResourceNotFoundException', "Secrets Manager can't find the specified secret version.");
+      throw missing("Secrets Manager can't find the specified secret version.");
     }
   }
   if (moveTo === undefined) {
@@ -108,7 +107,7 @@ export function updateStage(
     );
   }
   if (target.stages.size >= MAX_LABELS) {
-    throw new AwsError('LimitExceededException', `A version can't have more than ${MAX_LABELS} staging labels.`);
+    throw limitExceeded(`A version can't have more than ${MAX_LABELS} staging labels.`);
   }
   moveStage(versions, stage, target);
 }
@@ -131,9 +130,5 @@ function makeRoom(versions: SecretVersions, now: Date): void {
     if (version.stages.size === 0 && now.getTime() - version.createdAt.getTime() > DAY) versions.delete(version.id);
   }
   if (versions.size < MAX_VERSIONS) return;
-  throw new AwsError('LimitExceededException', `You can't have more than ${MAX_VERSIONS} versions of a secret.`);
-}
-
-function invalid(message: string): AwsError {
-  return new AwsError('InvalidParameterException', message);
+  throw limitExceeded(`You can't have more than ${MAX_VERSIONS} versions of a secret.`);
 }

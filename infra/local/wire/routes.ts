@@ -1,7 +1,8 @@
 /** Which service and operation a request is for, by its target header or its path, and whether it is signed for it. */
 import type { IncomingMessage } from 'node:http';
+import { AwsError } from './error.ts';
+import type { Service } from './operation.ts';
 import type { ServiceName } from './traffic.ts';
-import { AwsError, type Service } from './wire.ts';
 
 export interface Routed {
   readonly service: Service;
@@ -78,7 +79,8 @@ function checkSignature(authorization: string | undefined, service: ServiceName,
 function json(body: string): unknown {
   if (body === '') return {};
   try {
-    return JSON.parse(body);
+    // A member that is null counts as one that was not sent.
+    return JSON.parse(body, (_name, value: unknown) => value ?? undefined);
   } catch {
     throw new AwsError('SerializationException', 'Could not parse the request body as JSON.');
   }
