@@ -13,8 +13,8 @@ import { createParameterStore, type ParameterState } from './parameter-store/par
 import { createQueues, type QueueState } from './queue/queue.ts';
 import { createSecretsManager } from './secrets-manager/secrets-manager.ts';
 import type { SecretsState } from './secrets-manager/state.ts';
-import { type Access, createAccess, type Denial } from './wire/access.ts';
-import { createEnvironment } from './wire/environment.ts';
+import { Access, type Denial } from './wire/access.ts';
+import type { Environment } from './wire/environment.ts';
 import { AwsError } from './wire/error.ts';
 import { listen } from './wire/loopback.ts';
 import type { Service } from './wire/operation.ts';
@@ -59,8 +59,13 @@ export interface LocalAws {
 
 export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
   const { now, region = 'us-east-1', accountId = '123456789012' } = options;
-  const env = createEnvironment(now, region, accountId);
-  const access = createAccess(accountId, options.deny);
+  const env: Environment = {
+    now,
+    region,
+    accountId,
+    arn: (service, resource) => `arn:aws:${service}:${region}:${accountId}:${resource}`,
+  };
+  const access = new Access(accountId, options.deny);
   const calls: Call[] = [];
   let url = '';
 

@@ -15,9 +15,9 @@ import { AwsError } from '../wire/error.ts';
 import { operationsOf, type Service, textIn } from '../wire/operation.ts';
 import { page } from '../wire/page.ts';
 import { seconds } from '../wire/replies.ts';
-import { createClientTokens } from './client-tokens.ts';
+import { ClientTokens } from './client-tokens.ts';
 import type { SalesforceEndpoints } from './connection.ts';
-import { createFlows, describe, type Flows } from './flows.ts';
+import { describe, Flows } from './flows.ts';
 import { checkConfig, refused } from './limits.ts';
 import { createProfiles, type Profile, type ProfilesState } from './profiles.ts';
 
@@ -53,8 +53,8 @@ export function createAppFlow(
   readSecret: (arn: string) => string | undefined,
 ): AppFlow {
   const profiles = createProfiles(env, endpoints, readSecret);
-  const flows = createFlows(env, profiles.state.useConnection);
-  const tokens = createClientTokens(env.now);
+  const flows = new Flows(env, profiles.state.useConnection);
+  const tokens = new ClientTokens(env.now);
   const running = new Set<Promise<unknown>>();
 
   const on = operationsOf<Requests>('appflow', (operation, input) => {

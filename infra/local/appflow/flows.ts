@@ -5,7 +5,7 @@ import { AwsError } from '../wire/error.ts';
 import { seconds } from '../wire/replies.ts';
 import type { ConnectionUse } from './connection.ts';
 
-export type TriggerType = 'OnDemand' | 'Scheduled' | 'Event';
+type TriggerType = 'OnDemand' | 'Scheduled' | 'Event';
 
 export interface Flow {
   readonly flowName: string;
@@ -39,35 +39,92 @@ export interface FlowEvent {
   readonly detail: Readonly<Record<string, string>>;
 }
 
-export interface Flows {
-  create(flow: {
-    readonly flowName: string;
-    readonly connectorProfileName: string;
-    readonly triggerType?: TriggerType;
-    readonly salesforceIs?: 'source' | 'destination';
-    readonly status?: 'Active' | 'Suspended';
-  }): Flow;
-  /** @throws ResourceNotFoundException */
-  find(flowName: string): Flow;
-  all(): readonly Flow[];
-  activate(flowName: string): void;
-  /** AppFlow switches a scheduled or event flow off after failures; returns the event that says so. */
-  deactivate(flowName: string, reason: string): FlowEvent;
-  /** One run with the profile's credentials; returns the event of its end, which is kept too. */
-  run(flowName: string, executionId?: string): Promise<FlowEvent>;
-  /** Every event so far, in order. */
-  events(): readonly FlowEvent[];
-}
+export class Flows {
+  readonly #env: Environment;
+  readonly #useConnection: (profileName: string) => Promise<ConnectionUse>;
+  readonly #flows = new Map<string, Flow>();
+  readonly #events: FlowEvent[] = [];
 
-export function createFlows(env: Environment, useConnection: (profileName: string) => Promise<ConnectionUse>): Flows {
-  const flows = new Map<string, Flow>();
-  const events: FlowEvent[] = [];
-
-  function change(flowName: string, changes: Partial<Flow>): void {
-    flows.set(flowName, { ...flowsApi.find(flowName), ...changes });
+  constructor(env: Environment, useConnection: (profileName: string) => Promise<ConnectionUse>) {
+    this.#env = env;
+    this.#useConnection = useConnection;
   }
 
-  function emit(flow: Flow, detailType: string, extra: Readonly<Record<string, string>>): FlowEvent {
+  create(
+    flow: Pick<Flow, 'flowName' | 'connectorProfileName'> &
+      Partial<Pick<Flow, 'triggerType' | 'salesforceIs' | 'status'>>,
+  ): Flow {
+    const kept: Flow = {
+      triggerType: 'OnDemand',
+      salesforceIs: 'source',
+      status: 'Active',
+      ...flow,
+      flowArn: this.#env.arn('appflow', `flow/${flow.flowName}`),
+      createdAt: this.#env.now(),
+      runs: [],
+    };
+    this.#flows.set(flow.flowName, kept);
+    return kept;
+  }
+
+  /** @throws ResourceNotFoundException */
+  find(flowName: string): Flow {
+    const flow = this.#flows.get(flowName);
+    if (flow === undefined) throw new AwsError('ResourceNotFoundException', `Flow ${flowName} does not exist`, 404);
+    return flow;
+  }
+
+  all(): readonly Flow[] {
+    return [...this.#flows.values()];
+  }
+
+  /** Every event so far, in order. */
+  events(): readonly FlowEvent[] {
+    return [...this.#events];
+  }
+
+  activate(flowName: string): void {
+    this.#change(flowName, { status: 'Active' });
+  }
+
+  /** AppFlow switches a scheduled or event flow off after failures; returns the event that says so. */
+  deactivate(flowName: string, reason: string): FlowEvent {
+    const flow = this.#change(flowName, { status: 'Suspended' });
+    const kind = flow.triggerType === 'Event' ? 'Event' : 'Scheduled';
+    const detail = { 'deactivation-reason': reason, 'deactivation-time': zoned(this.#env.now()) };
+    return this.#emit(flow, `AppFlow ${kind} Flow Deactivated`, detail);
+  }
+
+  /** One run with the profile's credentials; returns the event of its end, which is kept too. */
+  async run(flowName: string, executionId: string = randomUUID()): Promise<FlowEvent> {
+    const flow = this.find(flowName);
+    const startedAt = this.#env.now();
+    const use = await this.#useConnection(flow.connectorProfileName);
+    const endedAt = this.#env.now();
+    const run: FlowRun = { executionId, startedAt, endedAt, succeeded: use.ok };
+    this.#change(flowName, { runs: [...flow.runs, run] });
+    return this.#emit(flow, 'AppFlow End Flow Run Report', {
+      'execution-id': executionId,
+      'start-time': zoned(startedAt),
+      'end-time': zoned(endedAt),
+      'num-of-records-processed': use.ok ? '1' : '0',
+      'num-of-record-failures': '0',
+      'data-processed': use.ok ? '128' : '0',
+      status: use.ok ? 'Execution Successful' : 'Execution Failed',
+      ...(!use.ok && {
+        error: `The request failed because the service Source Salesforce returned the following error: Details: ${use.error}: ${use.description}, ErrorCode: ConnectorAuthentication.`,
+      }),
+    });
+  }
+
+  #change(flowName: string, changes: Partial<Flow>): Flow {
+    const flow = { ...this.find(flowName), ...changes };
+    this.#flows.set(flowName, flow);
+    return flow;
+  }
+
+  #emit(flow: Flow, detailType: string, extra: Readonly<Record<string, string>>): FlowEvent {
+    const { now, accountId: account, region } = this.#env;
     const salesforce = `SALESFORCE/${flow.connectorProfileName}`;
     const isSource = flow.salesforceIs === 'source';
     const event: FlowEvent = {
@@ -75,13 +132,13 @@ export function createFlows(env: Environment, useConnection: (profileName: strin
       id: randomUUID(),
       'detail-type': detailType,
       source: 'aws.appflow',
-      account: env.accountId,
-      time: `${env.now().toISOString().slice(0, 19)}Z`,
-      region: env.region,
+      account,
+      time: `${now().toISOString().slice(0, 19)}Z`,
+      region,
       resources: [flow.flowArn],
       detail: {
         'flow-name': flow.flowName,
-        'created-by': `arn:aws:sts::${env.accountId}:assumed-role/local/session`,
+        'created-by': `arn:aws:sts::${account}:assumed-role/local/session`,
         'flow-arn': flow.flowArn,
         source: isSource ? salesforce : 'S3',
         destination: isSource ? 'S3' : salesforce,
@@ -91,62 +148,9 @@ export function createFlows(env: Environment, useConnection: (profileName: strin
         ...extra,
       },
     };
-    events.push(event);
+    this.#events.push(event);
     return event;
   }
-
-  const flowsApi: Flows = {
-    create({ flowName, connectorProfileName, triggerType = 'OnDemand', salesforceIs = 'source', status = 'Active' }) {
-      const flow: Flow = {
-        flowName,
-        flowArn: env.arn('appflow', `flow/${flowName}`),
-        connectorProfileName,
-        triggerType,
-        salesforceIs,
-        status,
-        createdAt: env.now(),
-        runs: [],
-      };
-      flows.set(flowName, flow);
-      return flow;
-    },
-    find(flowName) {
-      const flow = flows.get(flowName);
-      if (flow === undefined) throw new AwsError('ResourceNotFoundException', `Flow ${flowName} does not exist`, 404);
-      return flow;
-    },
-    all: () => [...flows.values()],
-    activate: (flowName) => change(flowName, { status: 'Active' }),
-    deactivate(flowName, reason) {
-      change(flowName, { status: 'Suspended' });
-      const flow = flowsApi.find(flowName);
-      const kind = flow.triggerType === 'Event' ? 'Event' : 'Scheduled';
-      const detail = { 'deactivation-reason': reason, 'deactivation-time': zoned(env.now()) };
-      return emit(flow, `AppFlow ${kind} Flow Deactivated`, detail);
-    },
-    async run(flowName, executionId = randomUUID()) {
-      const flow = flowsApi.find(flowName);
-      const startedAt = env.now();
-      const use = await useConnection(flow.connectorProfileName);
-      const endedAt = env.now();
-      const run: FlowRun = { executionId, startedAt, endedAt, succeeded: use.ok };
-      change(flowName, { runs: [...flow.runs, run] });
-      return emit(flow, 'AppFlow End Flow Run Report', {
-        'execution-id': executionId,
-        'start-time': zoned(startedAt),
-        'end-time': zoned(endedAt),
-        'num-of-records-processed': use.ok ? '1' : '0',
-        'num-of-record-failures': '0',
-        'data-processed': use.ok ? '128' : '0',
-        status: use.ok ? 'Execution Successful' : 'Execution Failed',
-        ...(!use.ok && {
-          error: `The request failed because the service Source Salesforce returned the following error: Details: ${use.error}: ${use.description}, ErrorCode: ConnectorAuthentication.`,
-        }),
-      });
-    },
-    events: () => [...events],
-  };
-  return flowsApi;
 }
 
 /** DescribeFlow's answer. */

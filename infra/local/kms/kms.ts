@@ -1,20 +1,28 @@
 /** KMS, as far as asymmetric keys sign: https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html */
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto';
+import { createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import type {
   CreateAliasRequest,
   CreateKeyRequest,
   DescribeKeyRequest,
   DisableKeyRequest,
-  EnableKeyRequest,
   GetPublicKeyRequest,
   SignRequest,
 } from '@aws-sdk/client-kms';
 import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/error.ts';
+import { errorOf } from '../wire/error.ts';
 import { operationsOf, type Service, textIn } from '../wire/operation.ts';
 import { seconds } from '../wire/replies.ts';
 import { SIGNING_ALGORITHMS, signatureOf } from './signing.ts';
+
+const exists = errorOf('AlreadyExistsException');
+const disabled = errorOf('DisabledException');
+const invalidAlias = errorOf('InvalidAliasNameException');
+const invalidState = errorOf('KMSInvalidStateException');
+const invalidUsage = errorOf('InvalidKeyUsageException');
+const missing = errorOf('NotFoundException');
+const refused = errorOf('ValidationException');
+const unsupported = errorOf('UnsupportedOperationException');
 
 interface Key {
   readonly id: string;
@@ -31,13 +39,10 @@ interface Key {
 export interface KmsState {
   /** Makes an RSA key for signing; returns its id. */
   createKey(spec?: 'RSA_2048' | 'RSA_3072' | 'RSA_4096'): Promise<string>;
-  /** Takes a PEM, to spare the time of making a key. */
-  importKey(privateKeyPem: string): string;
   arn(keyId: string): string;
   /** PEM, SPKI. */
   publicKey(keyId: string): string;
   setState(keyId: string, state: Key['state']): void;
-  alias(aliasName: string, keyId: string): void;
 }
 
 export interface Kms {
@@ -50,7 +55,6 @@ interface Requests {
   CreateAlias: CreateAliasRequest;
   DescribeKey: DescribeKeyRequest;
   DisableKey: DisableKeyRequest;
-  EnableKey: EnableKeyRequest;
   GetPublicKey: GetPublicKeyRequest;
   Sign: SignRequest;
 }
@@ -86,23 +90,16 @@ export function createKms(env: Environment): Kms {
     const key = keys.get(aliases.get(name) ?? name);
     if (key !== undefined) return key;
     const arn = name.startsWith('alias/') ? env.arn('kms', name) : env.arn('kms', `key/${name}`);
-    throw new AwsError(
-      'NotFoundException',
-      name.startsWith('alias/') ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`,
-    );
+    throw missing(name.startsWith('alias/') ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`);
   }
 
   function usable(keyId: string, action: string): Key & { readonly privateKey: KeyObject } {
     const key = find(keyId);
-    if (key.state === 'Disabled') throw new AwsError('DisabledException', `${key.arn} is disabled.`);
-    if (key.state === 'PendingDeletion')
-      throw new AwsError('KMSInvalidStateException', `${key.arn} is pending deletion.`);
+    if (key.state === 'Disabled') throw disabled(`${key.arn} is disabled.`);
+    if (key.state === 'PendingDeletion') throw invalidState(`${key.arn} is pending deletion.`);
     const { privateKey } = key;
     if (privateKey === undefined) {
-      throw new AwsError(
-        'UnsupportedOperationException',
-        `${key.arn} key spec is ${key.spec} which is not valid for ${action}.`,
-      );
+      throw unsupported(`${key.arn} key spec is ${key.spec} which is not valid for ${action}.`);
     }
     return { ...key, privateKey };
   }
@@ -117,33 +114,23 @@ export function createKms(env: Environment): Kms {
   const operations = [
     on('CreateKey', async ({ KeySpec = 'SYMMETRIC_DEFAULT', KeyUsage = 'ENCRYPT_DECRYPT' }) => {
       if (KeySpec === 'SYMMETRIC_DEFAULT' && KeyUsage === 'SIGN_VERIFY') {
-        throw new AwsError(
-          'ValidationException',
-          'The KeyUsage SIGN_VERIFY is not compatible with key spec SYMMETRIC_DEFAULT.',
-        );
+        throw refused('The KeyUsage SIGN_VERIFY is not compatible with key spec SYMMETRIC_DEFAULT.');
       }
       if (KeySpec !== 'SYMMETRIC_DEFAULT' && !KeySpec.startsWith('RSA_')) {
-        throw new AwsError('UnsupportedOperationException', `The local KMS makes no keys of spec ${KeySpec}.`);
+        throw unsupported(`The local KMS makes no keys of spec ${KeySpec}.`);
       }
       return { KeyMetadata: metadata(env, await generate(KeySpec, KeyUsage)) };
     }),
     on('CreateAlias', ({ AliasName, TargetKeyId }) => {
       if (!AliasName.startsWith('alias/') || AliasName.startsWith('alias/aws/')) {
-        throw new AwsError(
-          'InvalidAliasNameException',
-          'Alias must start with the prefix "alias/", and not with "alias/aws/".',
-        );
+        throw invalidAlias('Alias must start with the prefix "alias/", and not with "alias/aws/".');
       }
-      if (aliases.has(AliasName))
-        throw new AwsError('AlreadyExistsException', `An alias with the name ${AliasName} already exists`);
+      if (aliases.has(AliasName)) throw exists(`An alias with the name ${AliasName} already exists`);
       aliases.set(AliasName, find(TargetKeyId).id);
     }),
     on('DescribeKey', (input) => ({ KeyMetadata: metadata(env, find(input.KeyId)) })),
     on('DisableKey', (input) => {
       find(input.KeyId).state = 'Disabled';
-    }),
-    on('EnableKey', (input) => {
-      find(input.KeyId).state = 'Enabled';
     }),
     on('GetPublicKey', (input) => {
       const key = usable(input.KeyId, 'GetPublicKey');
@@ -160,16 +147,10 @@ export function createKms(env: Environment): Kms {
     on('Sign', ({ KeyId, Message, MessageType = 'RAW', SigningAlgorithm }) => {
       const key = usable(KeyId, 'Sign');
       if (key.usage !== 'SIGN_VERIFY') {
-        throw new AwsError(
-          'InvalidKeyUsageException',
-          `${key.arn} key usage is ${key.usage} which is not valid for Sign.`,
-        );
+        throw invalidUsage(`${key.arn} key usage is ${key.usage} which is not valid for Sign.`);
       }
       if (MessageType === 'EXTERNAL_MU') {
-        throw new AwsError(
-          'ValidationException',
-          `Message type EXTERNAL_MU is incompatible with key spec ${key.spec}.`,
-        );
+        throw refused(`Message type EXTERNAL_MU is incompatible with key spec ${key.spec}.`);
       }
       const signature = signatureOf(key, Buffer.from(Message, 'base64'), MessageType, SigningAlgorithm);
       return { KeyId: key.arn, Signature: signature.toString('base64'), SigningAlgorithm };
@@ -180,17 +161,12 @@ export function createKms(env: Environment): Kms {
     service: { name: 'kms', protocol: 'json1.1', operations },
     state: {
       createKey: async (spec = 'RSA_2048') => (await generate(spec, 'SIGN_VERIFY')).id,
-      importKey(pem) {
-        const privateKey = createPrivateKey(pem);
-        return add(`RSA_${privateKey.asymmetricKeyDetails?.modulusLength}`, 'SIGN_VERIFY', privateKey).id;
-      },
       arn: (keyId) => find(keyId).arn,
       publicKey: (keyId) =>
         createPublicKey(usable(keyId, 'GetPublicKey').privateKey).export({ type: 'spki', format: 'pem' }).toString(),
       setState(keyId, state) {
         find(keyId).state = state;
       },
-      alias: (aliasName, keyId) => void aliases.set(aliasName, find(keyId).id),
     },
   };
 }

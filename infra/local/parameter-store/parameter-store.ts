@@ -31,8 +31,6 @@ export interface Parameter {
 export interface ParameterState {
   read(name: string): Parameter | undefined;
   all(): readonly Parameter[];
-  /** A new SecureString, or a new version of one. */
-  put(name: string, value: string): void;
   remove(name: string): void;
 }
 
@@ -145,7 +143,6 @@ export function createParameterStore(env: Environment): ParameterStore {
     state: {
       read: (name) => parameters.get(name),
       all: sorted,
-      put: (name, value) => void keep(name, value, 'SecureString', tierFor(value, 'Intelligent-Tiering', undefined)),
       remove: (name) => void parameters.delete(name),
     },
   };

@@ -17,41 +17,69 @@ export interface Rotation {
   readonly error?: string;
 }
 
-export interface Rotations {
-  /** @throws InvalidRequestException where a rotation is not set up, or the last one never ended. */
-  start(secret: Secret, versionId: string): void;
-  list(): readonly Rotation[];
-  /** Resolves when no rotation is running any more. */
-  settled(): Promise<void>;
-}
-
 export type InvokeFunction = (functionName: string, event: unknown, requestId: string) => Promise<unknown>;
 
-export function createRotations(
-  { now }: Environment,
-  store: SecretStore,
-  invoke: InvokeFunction | undefined,
-): Rotations {
-  const rotations: Rotation[] = [];
-  const running = new Set<Promise<void>>();
+export class Rotations {
+  readonly #now: () => Date;
+  readonly #store: SecretStore;
+  readonly #invoke: InvokeFunction | undefined;
+  readonly #rotations: Rotation[] = [];
+  readonly #running = new Set<Promise<void>>();
 
-  async function run(secret: Secret, versionId: string, functionName: string, index: number): Promise<void> {
+  constructor({ now }: Environment, store: SecretStore, invoke: InvokeFunction | undefined) {
+    this.#now = now;
+    this.#store = store;
+    this.#invoke = invoke;
+  }
+
+  /** @throws InvalidRequestException where a rotation is not set up, or the last one never ended. */
+  start(secret: Secret, versionId: string): void {
+    if (secret.rotation === undefined) {
+      throw invalidRequest('No Lambda rotation function ARN is associated with this secret.');
+    }
+    if (this.#invoke === undefined) {
+      throw new AwsError(
+        'AccessDeniedException',
+        'Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.',
+      );
+    }
+    if (versionWith(secret.versions, 'AWSCURRENT')?.id === versionId) return;
+    const pending = versionWith(secret.versions, 'AWSPENDING');
+    if (pending !== undefined && !pending.stages.has('AWSCURRENT')) {
+      throw invalidRequest("A previous rotation isn't complete. That rotation will be reattempted.");
+    }
+    if (secret.versions.has(versionId)) {
+      throw invalidRequest(`Version ${versionId} already exists and is not pending.`);
+    }
+    addPending(secret.versions, versionId, this.#now());
+    this.#store.changed(secret);
+    const rotation = this.#run(secret, versionId, secret.rotation.functionArn.replace(/^.*:function:/, ''));
+    this.#running.add(rotation);
+    rotation.finally(() => this.#running.delete(rotation));
+  }
+
+  list(): readonly Rotation[] {
+    return [...this.#rotations];
+  }
+
+  /** Resolves when no rotation is running any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async #run(secret: Secret, versionId: string, functionName: string): Promise<void> {
+    const index = this.#rotations.length;
     const steps: string[] = [];
     const end = (outcome: Rotation['outcome'], error?: string) => {
-      rotations[index] = {
-        secretName: secret.name,
-        versionId,
-        steps,
-        outcome,
-        ...(error === undefined ? {} : { error }),
-      };
+      const rotation = { secretName: secret.name, versionId, steps, outcome };
+      this.#rotations[index] = error === undefined ? rotation : { ...rotation, error };
     };
     end('running');
     for (const Step of STEPS) {
       steps.push(Step);
       const event = { Step, SecretId: secret.arn, ClientRequestToken: versionId, RotationToken: randomUUID() };
       try {
-        await invoke?.(functionName, event, randomUUID());
+        await this.#invoke?.(functionName, event, randomUUID());
       } catch (error) {
         // The pending version stays where it is: only a person, or the next run with the same token, clears it.
         return end('failed', `${Step}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`);
@@ -60,40 +88,8 @@ export function createRotations(
     if (versionWith(secret.versions, 'AWSCURRENT')?.id !== versionId) {
       return end('failed', `Pending secret version ${versionId} was not made AWSCURRENT.`);
     }
-    secret.rotatedAt = now();
-    store.changed(secret);
+    secret.rotatedAt = this.#now();
+    this.#store.changed(secret);
     end('rotated');
   }
-
-  return {
-    start(secret, versionId) {
-      if (secret.rotation === undefined) {
-        throw invalidRequest('No Lambda rotation function ARN is associated with this secret.');
-      }
-      if (invoke === undefined) {
-        throw new AwsError(
-          'AccessDeniedException',
-          'Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.',
-        );
-      }
-      if (versionWith(secret.versions, 'AWSCURRENT')?.id === versionId) return;
-      const pending = versionWith(secret.versions, 'AWSPENDING');
-      if (pending !== undefined && !pending.stages.has('AWSCURRENT')) {
-        throw invalidRequest("A previous rotation isn't complete. That rotation will be reattempted.");
-      }
-      if (secret.versions.has(versionId)) {
-        throw invalidRequest(`Version ${versionId} already exists and is not pending.`);
-      }
-      addPending(secret.versions, versionId, now());
-      store.changed(secret);
-      const functionName = secret.rotation.functionArn.replace(/^.*:function:/, '');
-      const rotation = run(secret, versionId, functionName, rotations.length);
-      running.add(rotation);
-      rotation.finally(() => running.delete(rotation));
-    },
-    list: () => [...rotations],
-    async settled() {
-      while (running.size > 0) await Promise.all(running);
-    },
-  };
 }

@@ -4,9 +4,9 @@ import type { Environment } from '../wire/environment.ts';
 import type { Service } from '../wire/operation.ts';
 import { createSecretPermissions } from './permissions.ts';
 import { readingOperations } from './reading.ts';
-import { createRotations, type InvokeFunction } from './rotation.ts';
+import { type InvokeFunction, Rotations } from './rotation.ts';
 import { createSecretsState, type SecretsState } from './state.ts';
-import { createSecretStore } from './store.ts';
+import { SecretStore } from './store.ts';
 import { writingOperations } from './writing.ts';
 
 export interface SecretsManager {
@@ -21,8 +21,8 @@ export function createSecretsManager(
   access: Access,
   invoke: InvokeFunction | undefined,
 ): SecretsManager {
-  const store = createSecretStore(env);
-  const rotations = createRotations(env, store, invoke);
+  const store = new SecretStore(env);
+  const rotations = new Rotations(env, store, invoke);
   const permissions = createSecretPermissions(env, access, store);
   const state = createSecretsState(env, store, rotations);
   return {

@@ -45,98 +45,86 @@ export interface SecretEntry {
   readonly stages: Readonly<Record<string, readonly string[]>>;
 }
 
-export interface SecretStore {
-  /** Every secret, those that wait for their deletion included. */
-  all(): readonly Secret[];
-  /** By name, ARN, or ARN without its six random characters. @throws ResourceNotFoundException */
-  find(secretId: string): Secret;
-  /** Like `find`, but refuses what is scheduled for deletion. @throws InvalidRequestException */
-  live(secretId: string): Secret;
-  create(secret: NewSecret): Secret;
-  remove(secret: Secret): void;
-  /** To be called after every change: moves LastChangedDate and keeps what ListSecrets may still show for a while. */
-  changed(secret: Secret): void;
-  /** What a list that lags by so many seconds shows now. */
-  listed(lagSeconds: number): readonly SecretEntry[];
-}
-
 /** ListSecrets may be five minutes behind; older states are never needed. */
 const LONGEST_LAG = 300 * 1000;
 
-export function createSecretStore({ now, arn }: Environment): SecretStore {
-  const secrets = new Map<string, Secret>();
+export class SecretStore {
+  readonly #env: Environment;
+  readonly #secrets = new Map<string, Secret>();
   /** Per ARN, what a list could have shown from `at` on; `undefined` after the end. */
-  const history = new Map<string, { readonly at: number; readonly entry: SecretEntry | undefined }[]>();
+  readonly #history = new Map<string, { readonly at: number; readonly entry: SecretEntry | undefined }[]>();
 
-  function remember(secretArn: string, entry: SecretEntry | undefined): void {
-    const at = now().getTime();
-    const states = history.get(secretArn) ?? [];
+  constructor(env: Environment) {
+    this.#env = env;
+  }
+
+  /** Every secret, those that wait for their deletion included. */
+  all(): readonly Secret[] {
+    for (const secret of this.#secrets.values()) {
+      if (secret.deletedAt !== undefined && secret.deletedAt <= this.#env.now()) this.remove(secret);
+    }
+    return [...this.#secrets.values()];
+  }
+
+  /** By name, ARN, or ARN without its six random characters. @throws ResourceNotFoundException */
+  find(secretId: string): Secret {
+    const secret = this.all().find(({ name, arn }) => [name, arn, arn.slice(0, -7)].includes(secretId));
+    if (secret === undefined) throw missing("Secrets Manager can't find the specified secret.");
+    return secret;
+  }
+
+  /** Like `find`, but refuses what is scheduled for deletion. @throws InvalidRequestException */
+  live(secretId: string): Secret {
+    const secret = this.find(secretId);
+    if (secret.deletedAt === undefined) return secret;
+    throw invalidRequest("You can't perform this operation on the secret because it was marked for deletion.");
+  }
+
+  create({ name, tags, description, kmsKeyId }: NewSecret): Secret {
+    const secret: Secret = {
+      arn: this.#env.arn('secretsmanager', `secret:${name}-${randomBytes(3).toString('hex')}`),
+      name,
+      description,
+      kmsKeyId,
+      tags: new Map(tags),
+      versions: new Map(),
+      createdAt: this.#env.now(),
+      changedAt: this.#env.now(),
+      deletedAt: undefined,
+      rotation: undefined,
+      rotatedAt: undefined,
+    };
+    this.#secrets.set(name, secret);
+    this.changed(secret);
+    return secret;
+  }
+
+  remove(secret: Secret): void {
+    this.#secrets.delete(secret.name);
+    this.#remember(secret.arn, undefined);
+  }
+
+  /** To be called after every change: moves LastChangedDate and keeps what ListSecrets may still show for a while. */
+  changed(secret: Secret): void {
+    secret.changedAt = this.#env.now();
+    this.#remember(secret.arn, entryOf(secret));
+  }
+
+  /** What a list that lags by so many seconds shows now. */
+  listed(lagSeconds: number): readonly SecretEntry[] {
+    this.all();
+    const seen = this.#env.now().getTime() - Math.min(lagSeconds * 1000, LONGEST_LAG);
+    return [...this.#history.values()].flatMap((states) => states.findLast((state) => state.at <= seen)?.entry ?? []);
+  }
+
+  #remember(arn: string, entry: SecretEntry | undefined): void {
+    const at = this.#env.now().getTime();
+    const states = this.#history.get(arn) ?? [];
     states.push({ at, entry });
     const oldest = states.findLastIndex((state) => state.at <= at - LONGEST_LAG);
     if (oldest > 0) states.splice(0, oldest);
-    history.set(secretArn, states);
+    this.#history.set(arn, states);
   }
-
-  function dropExpired(): void {
-    for (const secret of secrets.values()) {
-      if (secret.deletedAt !== undefined && secret.deletedAt <= now()) store.remove(secret);
-    }
-  }
-
-  const store: SecretStore = {
-    all() {
-      dropExpired();
-      return [...secrets.values()];
-    },
-    find(secretId) {
-      const secret = store
-        .all()
-        .find((one) => one.name === secretId || one.arn === secretId || one.arn.slice(0, -7) === secretId);
-      if (secret === undefined) {
-        throw missing("Secrets Manager can't find the specified secret.");
-      }
-      return secret;
-    },
-    live(secretId) {
-      const secret = store.find(secretId);
-      if (secret.deletedAt !== undefined) {
-        throw invalidRequest("You can't perform this operation on the secret because it was marked for deletion.");
-      }
-      return secret;
-    },
-    create({ name, tags, description, kmsKeyId }) {
-      const secret: Secret = {
-        arn: arn('secretsmanager', `secret:${name}-${randomBytes(3).toString('hex')}`),
-        name,
-        description,
-        kmsKeyId,
-        tags: new Map(tags),
-        versions: new Map(),
-        createdAt: now(),
-        changedAt: now(),
-        deletedAt: undefined,
-        rotation: undefined,
-        rotatedAt: undefined,
-      };
-      secrets.set(name, secret);
-      store.changed(secret);
-      return secret;
-    },
-    remove(secret) {
-      secrets.delete(secret.name);
-      remember(secret.arn, undefined);
-    },
-    changed(secret) {
-      secret.changedAt = now();
-      remember(secret.arn, entryOf(secret));
-    },
-    listed(lagSeconds) {
-      dropExpired();
-      const seen = now().getTime() - Math.min(lagSeconds * 1000, LONGEST_LAG);
-      return [...history.values()].flatMap((states) => states.findLast((state) => state.at <= seen)?.entry ?? []);
-    },
-  };
-  return store;
 }
 
 export function entryOf(secret: Secret): SecretEntry {

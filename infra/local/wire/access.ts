@@ -17,33 +17,32 @@ export interface Denial {
   readonly resource?: string;
 }
 
-export interface Access {
-  /** Replaces what is denied; `[]` allows everything again. */
-  deny(denials: readonly Denial[]): void;
-  allows(need: Need): boolean;
-  /** @throws AccessDeniedException */
-  check(need: Need): void;
-}
+export class Access {
+  readonly #principal: string;
+  #denied: readonly Denial[];
 
-export function createAccess(accountId: string, initial: readonly Denial[] = []): Access {
-  let denied = initial;
-  const principal = `arn:aws:sts::${accountId}:assumed-role/local/session`;
-  const access: Access = {
-    deny(denials) {
-      denied = denials;
-    },
-    allows(need) {
-      return !denied.some(
-        ({ action, resource = '*' }) =>
-          matches(action.toLowerCase(), need.action.toLowerCase()) &&
-          (matches(resource, need.resource) || (need.named !== undefined && matches(resource, need.named))),
-      );
-    },
-    check(need) {
-      if (!access.allows(need)) throw refusal(principal, need);
-    },
-  };
-  return access;
+  constructor(accountId: string, denied: readonly Denial[] = []) {
+    this.#principal = `arn:aws:sts::${accountId}:assumed-role/local/session`;
+    this.#denied = denied;
+  }
+
+  /** Replaces what is denied; `[]` allows everything again. */
+  deny(denials: readonly Denial[]): void {
+    this.#denied = denials;
+  }
+
+  allows({ action, resource, named }: Need): boolean {
+    return !this.#denied.some(
+      (denial) =>
+        matches(denial.action.toLowerCase(), action.toLowerCase()) &&
+        [resource, named].some((one) => one !== undefined && matches(denial.resource ?? '*', one)),
+    );
+  }
+
+  /** @throws AccessDeniedException */
+  check(need: Need): void {
+    if (!this.allows(need)) throw refusal(this.#principal, need);
+  }
 }
 
 function refusal(principal: string, { action, resource, named }: Need): AwsError {

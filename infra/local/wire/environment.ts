@@ -6,12 +6,3 @@ export interface Environment {
   /** `arn('sqs', 'name')` → `arn:aws:sqs:us-east-1:123456789012:name` */
   arn(service: string, resource: string): string;
 }
-
-export function createEnvironment(now: () => Date, region: string, accountId: string): Environment {
-  return {
-    now,
-    region,
-    accountId,
-    arn: (service, resource) => `arn:aws:${service}:${region}:${accountId}:${resource}`,
-  };
-}
