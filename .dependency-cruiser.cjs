@@ -61,7 +61,8 @@ module.exports = {
     },
     {
       name: 'local-services-stand-alone',
-      comment: 'Only aws.ts and world.ts join them; but an event source mapping is what lies between Lambda and a queue.',
+      comment:
+        'Only aws.ts and world.ts join them; but an event source mapping is what lies between Lambda and a queue.',
       severity: 'error',
       from: { path: '^infra/local/([^/]+)/', pathNot: '^infra/local/(wire/|lambda/event-source-mapping)' },
       to: { path: '^infra/local/', pathNot: '^infra/local/($1|wire)/' },

@@ -89,6 +89,19 @@ describe('a FIFO queue', () => {
     expect(await bodies()).toEqual([]);
   });
 
+  it('keeps the order when several messages of a group come back, and lets none past them', async () => {
+    for (const body of ['1', '2', '3']) await send(body);
+    expect(await bodies(2)).toEqual(['1', '2']);
+    expect(await bodies()).toEqual([]);
+    wait(270 * 1000);
+    const again = await receive(2);
+    expect(again.map(({ Body }) => Body)).toEqual(['1', '2']);
+    await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: again[0]?.ReceiptHandle }));
+    expect(await bodies()).toEqual([]);
+    await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: again[1]?.ReceiptHandle }));
+    expect(await bodies()).toEqual(['3']);
+  });
+
   it('lets the group go on once the message is deleted', async () => {
     await send('1');
     await send('2');
@@ -210,10 +223,18 @@ describe('batches', () => {
   });
 
   it('refuses one entry without hurting the others', async () => {
-    const Entries = [entry('1'), { ...entry('2'), MessageGroupId: 'not this' }, entry('3')];
+    const Entries = [
+      entry('1'),
+      { ...entry('2'), MessageGroupId: 'not this' },
+      entry('3'),
+      { ...entry('4'), MessageGroupId: 'x'.repeat(129) },
+    ];
     const reply = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
     expect(reply.Successful?.map(({ Id }) => Id)).toEqual(['1', '3']);
-    expect(reply.Failed).toMatchObject([{ Id: '2', SenderFault: true, Code: 'InvalidParameterValue' }]);
+    expect(reply.Failed).toMatchObject([
+      { Id: '2', SenderFault: true, Code: 'InvalidParameterValue' },
+      { Id: '4', SenderFault: true, Code: 'InvalidParameterValue' },
+    ]);
   });
 
   it('takes one to ten entries with ids of their own, one MiB together', async () => {

@@ -41,13 +41,17 @@ export function checkIds(message: {
 
 /** Before the entries one by one: what is wrong with all of them together. fauxqs knows the rest. */
 export function checkBatch(entries: readonly { readonly Id: string }[]): void {
-  const tooLong = entries.some(({ Id }) => Id.length > 80);
-  if (tooLong) throw sqsError('InvalidBatchEntryId', 'A batch entry id can be at most 80 letters long.');
-  if (entries.length > 10) {
-    const message = `Maximum number of entries per request are 10. You have sent ${entries.length}.`;
+  const ids = entries.map(({ Id }) => Id);
+  const repeated = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (repeated !== undefined) throw sqsError('BatchEntryIdsNotDistinct', `Id ${repeated} repeated.`);
+  if (ids.some((id) => id.length > 80)) {
+    throw sqsError('InvalidBatchEntryId', 'A batch entry id can be at most 80 letters long.');
+  }
+  if (ids.length > 10) {
+    const message = `Maximum number of entries per request are 10. You have sent ${ids.length}.`;
     throw sqsError('TooManyEntriesInBatchRequest', message);
   }
-  if (entries.length === 0) throw sqsError('EmptyBatchRequest', 'There should be at least one entry in the request.');
+  if (ids.length === 0) throw sqsError('EmptyBatchRequest', 'There should be at least one entry in the request.');
 }
 
 /** Only what was deleted before may be deleted again: who comes too late may not take away what another works on by now. */
