@@ -16,13 +16,13 @@ import { operationsOf, type Service, textIn } from '../wire/operation.ts';
 import { page } from '../wire/page.ts';
 import { seconds } from '../wire/replies.ts';
 import { ClientTokens } from './client-tokens.ts';
-import type { SalesforceEndpoints } from './connection.ts';
+import { createSalesforce, type SalesforceEndpoints } from './connection.ts';
 import { describe, Flows } from './flows.ts';
 import { checkConfig, refused } from './limits.ts';
-import { createProfiles, type Profile, type ProfilesState } from './profiles.ts';
+import { type Profile, Profiles } from './profiles.ts';
 
-/** Profiles and flows side by side; see `ProfilesState` and `Flows`. */
-export interface AppFlowState extends ProfilesState {
+/** Profiles and flows side by side. */
+export interface AppFlowState extends Profiles {
   readonly flows: Flows;
   /** Resolves when no flow is running any more. */
   settled(): Promise<void>;
@@ -52,8 +52,8 @@ export function createAppFlow(
   endpoints: SalesforceEndpoints | undefined,
   readSecret: (arn: string) => string | undefined,
 ): AppFlow {
-  const profiles = createProfiles(env, endpoints, readSecret);
-  const flows = new Flows(env, profiles.state.useConnection);
+  const profiles = new Profiles(env, endpoints && createSalesforce(endpoints, readSecret));
+  const flows = new Flows(env, (name) => profiles.useConnection(name));
   const tokens = new ClientTokens(env.now);
   const running = new Set<Promise<unknown>>();
 
@@ -69,7 +69,7 @@ export function createAppFlow(
       'DescribeConnectorProfiles',
       ({ connectorProfileNames: names = [], connectorType, connectorLabel, ...input }) => {
         const matching = profiles
-          .all()
+          .profiles()
           .filter((profile) => names.length === 0 || names.includes(profile.name))
           .filter((profile) => connectorType === undefined || profile.connectorType === connectorType)
           .filter((profile) => connectorLabel === undefined || profile.connectorLabel === connectorLabel);
@@ -81,10 +81,10 @@ export function createAppFlow(
     on('CreateConnectorProfile', (input) => {
       const { clientToken, connectorProfileName: name, connectorType, connectorLabel, connectionMode } = input;
       return tokens.once('CreateConnectorProfile', clientToken, input, async () => {
-        if (profiles.state.profile(name) !== undefined) {
+        if (profiles.profile(name) !== undefined) {
           throw new AwsError('ConflictException', `Connector Profile: ${name} already exists`, 409);
         }
-        if (profiles.all().length >= MAX_PROFILES) {
+        if (profiles.profiles().length >= MAX_PROFILES) {
           throw new AwsError('ServiceQuotaExceededException', 'The limit of connector profiles is reached', 402);
         }
         const { properties, credentials } = checkConfig(connectorType, input.connectorProfileConfig);
@@ -108,13 +108,13 @@ export function createAppFlow(
       if (!forceDelete && flows.all().some((flow) => flow.connectorProfileName === name)) {
         throw new AwsError('ConflictException', `Connector Profile: ${name} is associated with one or more flows`, 409);
       }
-      profiles.state.removeProfile(name);
+      profiles.removeProfile(name);
     }),
     on('DescribeConnectors', ({ connectorTypes = [] }) => {
       const wanted = connectorTypes.length === 0 ? ['Salesforce', 'S3', 'Slack'] : connectorTypes;
       return {
         connectorConfigurations: Object.fromEntries(
-          wanted.map((type) => [type, configurationOf(type, profiles.state.supportedGrants)]),
+          wanted.map((type) => [type, configurationOf(type, profiles.supportedGrants)]),
         ),
       };
     }),
@@ -137,7 +137,7 @@ export function createAppFlow(
     }),
   ];
 
-  const state: AppFlowState = Object.assign(profiles.state, {
+  const state: AppFlowState = Object.assign(profiles, {
     flows,
     async settled() {
       while (running.size > 0) await Promise.allSettled(running);
