@@ -17,7 +17,9 @@ describe('the documents', () => {
 
   it('have an entry in the runbook for every alarm', () => {
     const names = [
-      ...readFileSync('infra/alarms.yml', 'utf8').matchAll(/AlarmName: \$\{self:service\}-\$\{sls:stage\}-([\w-]+)/g),
+      ...readFileSync('infra/aws/alarms.yml', 'utf8').matchAll(
+        /AlarmName: \$\{self:service\}-\$\{sls:stage\}-([\w-]+)/g,
+      ),
     ].map(([, name]) => name);
     expect(names.length).toBeGreaterThan(5);
     for (const name of names) expect(runbook).toContain(`| \`${name}\` |`);
