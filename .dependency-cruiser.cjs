@@ -125,6 +125,27 @@ module.exports = {
         pathNot: ['^infra/local/', '^functions/[^/]+\\.ts$', '^functions/runtime/lambda\\.ts$'],
       },
     },
+    {
+      name: 'no-cycles-in-local',
+      comment: 'Types alone make a circle too.',
+      severity: 'error',
+      from: { path: '^infra/local/' },
+      to: { circular: true },
+    },
+    {
+      name: 'the-wire-knows-no-service',
+      severity: 'error',
+      from: { path: '^infra/local/wire/' },
+      to: { path: '^infra/local/', pathNot: '^infra/local/wire/' },
+    },
+    {
+      name: 'local-services-stand-alone',
+      comment:
+        'Only aws.ts and world.ts join them; but an event source mapping is what lies between Lambda and a queue.',
+      severity: 'error',
+      from: { path: '^infra/local/([^/]+)/', pathNot: '^infra/local/(wire/|lambda/event-source-mapping)' },
+      to: { path: '^infra/local/', pathNot: '^infra/local/($1|wire)/' },
+    },
     { name: 'no-orphans-in-functions', severity: 'error', from: { orphan: true, path: '^functions/' }, to: {} },
     {
       name: 'resolvable',

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeKeyAndCertificate } from '../infra/cli/certificate.ts';
-import type { Call } from '../infra/local/service.ts';
+import type { Call } from '../infra/local/wire/traffic.ts';
 import { type LocalWorld, startWorld } from '../infra/local/world.ts';
 import { APP, CODE_APP, CODE_SECRET, PRIVATE_KEY, PUBLIC_KEY, USER } from './support/world.ts';
 

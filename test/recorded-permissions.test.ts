@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Call } from '../infra/local/service.ts';
-import type { FunctionName } from '../infra/local/world.ts';
+import type { FunctionName } from '../infra/local/deployment.ts';
+import type { Call } from '../infra/local/wire/traffic.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { CLIENT_APP, CODE_APP, CODE_SECRET, PUBLIC_KEY, type TestWorld, testWorld, USER } from './support/world.ts';
 

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, importSPKI, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
-import type { Call } from '../infra/local/service.ts';
+import type { Call } from '../infra/local/wire/traffic.ts';
 import { PUBLIC_KEY, START, type TestWorld, testWorld, USER } from './support/world.ts';
 
 const code = async (world: TestWorld, name: string) => (await world.refresh([name])).connections[0]?.error?.code;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Call, Fault } from '../infra/local/service.ts';
+import type { Call, Fault } from '../infra/local/wire/traffic.ts';
 import {
   BEHAVIOURS,
   codeWorld,

@@ -2,23 +2,25 @@
  * A local AWS: one loopback server for AppFlow, Secrets Manager, Parameter Store, KMS, SQS and Lambda. It holds callers to the
  * published rules, and never helps them where the real services would not.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Access, createAccess, type Denial } from './access.ts';
-import { type AppFlowState, createAppFlow } from './appflow.ts';
-import type { SalesforceEndpoints } from './appflow-connection.ts';
-import type { OAuth2GrantType } from './appflow-limits.ts';
-import { createEnvironment } from './environment.ts';
-import { createEventSourceMapping, type EventSourceMapping } from './event-source-mapping.ts';
-import { createKms, type KmsState } from './kms.ts';
-import { createFunctions, type Invoke } from './lambda.ts';
-import { createParameterStore, type ParameterState } from './parameter-store.ts';
-import { createQueueService } from './queue.ts';
-import { createQueueStore, type QueueState } from './queue-store.ts';
-import { type Routed, route } from './routes.ts';
-import { createSecretsManager } from './secrets-manager.ts';
-import type { SecretsState } from './secrets-state.ts';
-import type { Call, Fault, LocalServiceOptions } from './service.ts';
-import { AwsError, errorReply, okReply, RawReply, type Service } from './wire.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { OAuth2GrantType } from '@aws-sdk/client-appflow';
+import { type AppFlowState, createAppFlow } from './appflow/appflow.ts';
+import type { SalesforceEndpoints } from './appflow/connection.ts';
+import { createKms, type KmsState } from './kms/kms.ts';
+import { createEventSourceMapping, type EventSourceMapping } from './lambda/event-source-mapping.ts';
+import { createFunctions, type Invoke } from './lambda/lambda.ts';
+import { createParameterStore, type ParameterState } from './parameter-store/parameter-store.ts';
+import { createQueues, type QueueState } from './queue/queue.ts';
+import { createSecretsManager } from './secrets-manager/secrets-manager.ts';
+import type { SecretsState } from './secrets-manager/state.ts';
+import { Access, type Denial } from './wire/access.ts';
+import type { Environment } from './wire/environment.ts';
+import { AwsError } from './wire/error.ts';
+import { listen } from './wire/loopback.ts';
+import type { Service } from './wire/operation.ts';
+import { errorReply, okReply, RawReply } from './wire/replies.ts';
+import { type Routed, route } from './wire/routes.ts';
+import type { Call, Fault, LocalServiceOptions } from './wire/traffic.ts';
 
 export interface LocalAwsOptions extends LocalServiceOptions {
   /** `us-east-1` unless given. */
@@ -57,8 +59,13 @@ export interface LocalAws {
 
 export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
   const { now, region = 'us-east-1', accountId = '123456789012' } = options;
-  const env = createEnvironment(now, region, accountId);
-  const access = createAccess(accountId, options.deny);
+  const env: Environment = {
+    now,
+    region,
+    accountId,
+    arn: (service, resource) => `arn:aws:${service}:${region}:${accountId}:${resource}`,
+  };
+  const access = new Access(accountId, options.deny);
   const calls: Call[] = [];
   let url = '';
 
@@ -68,10 +75,9 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
   if (options.supportedGrants !== undefined) appflow.state.supportedGrants = options.supportedGrants;
   const parameters = createParameterStore(env);
   const kms = createKms(env);
-  const queues = createQueueStore(env, () => url);
-  const sqs = { service: createQueueService(env, queues) };
+  const queues = createQueues(env, () => url);
   const mapping = createEventSourceMapping(env, queues, functions.invoke);
-  const services = [appflow, secrets, parameters, kms, sqs, functions].map(({ service }) => service);
+  const services = [appflow, secrets, parameters, kms, queues, functions].map(({ service }) => service);
 
   /** `drop` stands for a connection that broke. */
   async function answer(routed: Routed): Promise<RawReply | 'drop'> {
@@ -82,7 +88,7 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
     if (before !== undefined) return fault(service, before);
     let reply: RawReply;
     try {
-      const operation = Object.hasOwn(service.operations, name) ? service.operations[name] : undefined;
+      const operation = service.operations.find((one) => one.name === name);
       if (operation === undefined) throw unknownOperation(service);
       const body = await operation.handle(input, (need) => access.check(need));
       reply = body instanceof RawReply ? body : okReply(service, body);
@@ -109,17 +115,8 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
     response.writeHead(reply.status, reply.headers).end(reply.body);
   }
 
-  const server = createServer((request, response) => {
-    serve(request, response).catch(() => request.socket.destroy());
-  });
-  // A kept connection that the server drops just as it is used again would look like a fault.
-  server.keepAliveTimeout = 0;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('The local AWS has no port.');
-  url = `http://127.0.0.1:${address.port}`;
+  const server = await listen(options.port, serve);
+  url = server.url;
 
   return {
     url,
@@ -133,21 +130,13 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
     secrets: secrets.state,
     parameters: parameters.state,
     kms: kms.state,
-    queue: {
-      ...queues.state,
-      poll: mapping.poll,
-      drain: mapping.drain,
-      errors: mapping.errors,
-      get invocations() {
-        return mapping.invocations;
-      },
-    },
+    queue: { ...queues.state, ...mapping },
     async settled() {
       await Promise.all([functions.settled(), secrets.state.settled(), appflow.state.settled()]);
     },
     async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.close();
+      await queues.close();
     },
   };
 }

@@ -2,20 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
 import type { Clock } from '../../functions/runtime/lambda.ts';
 import { type LocalAws, startAws } from './aws.ts';
-import { type LocalSalesforce, startSalesforce } from './salesforce.ts';
-import type { Intercept } from './service.ts';
-
-export type FunctionName = 'dispatch' | 'refresh' | 'rotate' | 'heal';
+import {
+  deadLettersAttributes,
+  type FunctionName,
+  isFunctionName,
+  mapping,
+  memoryMegabytes,
+  queueAttributes,
+  timeoutSeconds,
+} from './deployment.ts';
+import { type LocalSalesforce, startSalesforce } from './salesforce/salesforce.ts';
+import type { Intercept } from './wire/traffic.ts';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
-
-/** Milliseconds: the functions' timeouts in serverless.yml. */
-const TIMEOUTS: Readonly<Record<FunctionName, number>> = {
-  dispatch: 60_000,
-  refresh: 45_000,
-  rotate: 120_000,
-  heal: 60_000,
-};
 
 export const QUEUE = 'refresh.fifo';
 export const DEAD_LETTERS = 'refresh-dead-letters.fifo';
@@ -64,7 +63,7 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
     const elsewhere = options.elsewhere?.(name, event);
     if (elsewhere !== undefined) return elsewhere;
     const handler = handlers.get(name);
-    if (handler === undefined) throw new Error(`There is no local function ${name}.`);
+    if (handler === undefined || !isFunctionName(name)) throw new Error(`There is no local function ${name}.`);
     const context = contextOf(name);
     return JSON.parse(JSON.stringify((await handler(JSON.parse(JSON.stringify(event)), context)) ?? null));
   };
@@ -82,7 +81,7 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
   const env = {
     ...aws.env,
     LOGIN_HOSTS: 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com,http://127.0.0.1:*',
-    QUEUE_URL: createQueues(aws),
+    QUEUE_URL: await createQueues(aws),
     ...options.settings,
   };
   const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
@@ -90,12 +89,7 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
   for (const [name, create] of await creators()) handlers.set(name, create(clock));
 
   const serveQueue = async () => {
-    await aws.queue.drain('refresh', {
-      queue: QUEUE,
-      batchSize: 10,
-      maximumConcurrency: 10,
-      reportBatchItemFailures: true,
-    });
+    await aws.queue.drain('refresh', { queue: QUEUE, ...mapping });
   };
 
   return {
@@ -134,23 +128,13 @@ async function creators(): Promise<[FunctionName, (clock: Clock) => Handler][]> 
   ];
 }
 
-/** The figures of infra/queue.yml. */
-function createQueues(aws: LocalAws): string {
-  const deadLetterUrl = aws.queue.create(DEAD_LETTERS, { FifoQueue: 'true' });
-  const name = deadLetterUrl.slice(deadLetterUrl.lastIndexOf('/') + 1);
-  return aws.queue.create(QUEUE, {
-    FifoQueue: 'true',
-    VisibilityTimeout: '270',
-    MessageRetentionPeriod: '900',
-    RedrivePolicy: JSON.stringify({
-      deadLetterTargetArn: `arn:aws:sqs:us-east-1:123456789012:${name}`,
-      maxReceiveCount: 2,
-    }),
-  });
+async function createQueues(aws: LocalAws): Promise<string> {
+  await aws.queue.create(DEAD_LETTERS, deadLettersAttributes);
+  return aws.queue.create(QUEUE, queueAttributes(`arn:aws:sqs:us-east-1:123456789012:${DEAD_LETTERS}`));
 }
 
-function contextOf(name: string): Context {
-  const end = performance.now() + (isFunctionName(name) ? TIMEOUTS[name] : 30_000);
+function contextOf(name: FunctionName): Context {
+  const end = performance.now() + timeoutSeconds(name) * 1000;
   const unused = () => {
     throw new Error('Node 24 has no callback handlers.');
   };
@@ -159,7 +143,7 @@ function contextOf(name: string): Context {
     functionName: name,
     functionVersion: '$LATEST',
     invokedFunctionArn: `arn:aws:lambda:us-east-1:123456789012:function:${name}`,
-    memoryLimitInMB: '256',
+    memoryLimitInMB: String(memoryMegabytes),
     logGroupName: `/aws/lambda/${name}`,
     logStreamName: 'local',
     callbackWaitsForEmptyEventLoop: true,
@@ -168,8 +152,4 @@ function contextOf(name: string): Context {
     fail: unused,
     succeed: unused,
   };
-}
-
-function isFunctionName(name: string): name is FunctionName {
-  return Object.hasOwn(TIMEOUTS, name);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import type { Call, Fault } from '../../infra/local/service.ts';
+import type { Call, Fault } from '../../infra/local/wire/traffic.ts';
 import { CODE_APP, USER } from '../support/world.ts';
 import {
   BEHAVIOURS,

@@ -1,4 +1,4 @@
-import type { Call, Fault } from '../../infra/local/service.ts';
+import type { Call, Fault } from '../../infra/local/wire/traffic.ts';
 import { CODE_APP, USER } from '../support/world.ts';
 import type { HandlerProcess, ProcessPool } from './process.ts';
 import {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { RotateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { Call, Fault } from '../../infra/local/service.ts';
+import type { Call, Fault } from '../../infra/local/wire/traffic.ts';
 import { CODE_APP, type TestWorld, testWorld, USER } from '../support/world.ts';
 
 /** How the app treats refresh tokens. `switched` starts without rotation, and the test turns it on. */

@@ -1,12 +1,9 @@
 import {
-  ChangeMessageVisibilityCommand,
   CreateQueueCommand,
   DeleteMessageBatchCommand,
   DeleteMessageCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
-  ListQueuesCommand,
-  PurgeQueueCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
@@ -58,8 +55,8 @@ beforeEach(async () => {
       return handler(sqs);
     },
   });
-  aws.queue.create(DEAD, { FifoQueue: 'true' });
-  QueueUrl = aws.queue.create(QUEUE, {
+  await aws.queue.create(DEAD, { FifoQueue: 'true' });
+  QueueUrl = await aws.queue.create(QUEUE, {
     FifoQueue: 'true',
     VisibilityTimeout: '270',
     MessageRetentionPeriod: '900',
@@ -90,6 +87,19 @@ describe('a FIFO queue', () => {
     expect(await bodies(1)).toEqual(['a1']);
     expect(await bodies()).toEqual(['b1']);
     expect(await bodies()).toEqual([]);
+  });
+
+  it('keeps the order when several messages of a group come back, and lets none past them', async () => {
+    for (const body of ['1', '2', '3']) await send(body);
+    expect(await bodies(2)).toEqual(['1', '2']);
+    expect(await bodies()).toEqual([]);
+    wait(270 * 1000);
+    const again = await receive(2);
+    expect(again.map(({ Body }) => Body)).toEqual(['1', '2']);
+    await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: again[0]?.ReceiptHandle }));
+    expect(await bodies()).toEqual([]);
+    await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: again[1]?.ReceiptHandle }));
+    expect(await bodies()).toEqual(['3']);
   });
 
   it('lets the group go on once the message is deleted', async () => {
@@ -180,14 +190,13 @@ describe('a FIFO queue', () => {
     await send('1');
     const [message] = await receive();
     const ReceiptHandle = message?.ReceiptHandle;
-    await client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 10 }));
-    wait(10_000);
+    wait(270 * 1000 - 1);
+    expect(await bodies()).toEqual([]);
+    wait(1);
     await expect(client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))).rejects.toMatchObject({
       message: expect.stringContaining('The receipt handle has expired'),
     });
-    await expect(
-      client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 10 })),
-    ).rejects.toMatchObject({ name: 'MessageNotInflight' });
+    expect(await bodies()).toEqual(['1']);
     await expect(client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: 'no' }))).rejects.toMatchObject({
       name: 'ReceiptHandleIsInvalid',
     });
@@ -195,27 +204,13 @@ describe('a FIFO queue', () => {
 });
 
 describe('deduplication', () => {
-  it('can go by the content, and by the group', async () => {
-    QueueUrl = aws.queue.create('content.fifo', {
-      FifoQueue: 'true',
-      ContentBasedDeduplication: 'true',
-      DeduplicationScope: 'messageGroup',
-    });
+  it('can go by the content', async () => {
+    const attributes = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };
+    QueueUrl = await aws.queue.create('content.fifo', attributes);
     for (const MessageGroupId of ['g', 'g', 'h']) {
       await client.send(new SendMessageCommand({ QueueUrl, MessageBody: 'same', MessageGroupId }));
     }
-    expect(aws.queue.messages('content.fifo').map(({ groupId }) => groupId)).toEqual(['g', 'h']);
-  });
-
-  it('is no concern of a standard queue, nor is order', async () => {
-    QueueUrl = aws.queue.create('standard');
-    for (const body of ['1', '1']) await client.send(new SendMessageCommand({ QueueUrl, MessageBody: body }));
-    expect(await bodies(1)).toEqual(['1']);
-    expect(await bodies(1)).toEqual(['1']);
-    const fifoOnly = { QueueUrl, MessageBody: 'x', MessageDeduplicationId: 'd' };
-    await expect(client.send(new SendMessageCommand(fifoOnly))).rejects.toMatchObject({
-      name: 'InvalidParameterValue',
-    });
+    expect(aws.queue.messages('content.fifo').map(({ groupId }) => groupId)).toEqual(['g']);
   });
 });
 
@@ -228,10 +223,18 @@ describe('batches', () => {
   });
 
   it('refuses one entry without hurting the others', async () => {
-    const Entries = [entry('1'), { ...entry('2'), MessageGroupId: 'not this' }, entry('3')];
+    const Entries = [
+      entry('1'),
+      { ...entry('2'), MessageGroupId: 'not this' },
+      entry('3'),
+      { ...entry('4'), MessageGroupId: 'x'.repeat(129) },
+    ];
     const reply = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
     expect(reply.Successful?.map(({ Id }) => Id)).toEqual(['1', '3']);
-    expect(reply.Failed).toMatchObject([{ Id: '2', SenderFault: true, Code: 'InvalidParameterValue' }]);
+    expect(reply.Failed).toMatchObject([
+      { Id: '2', SenderFault: true, Code: 'InvalidParameterValue' },
+      { Id: '4', SenderFault: true, Code: 'InvalidParameterValue' },
+    ]);
   });
 
   it('takes one to ten entries with ids of their own, one MiB together', async () => {
@@ -265,38 +268,45 @@ describe('batches', () => {
 });
 
 describe('queues', () => {
-  it('are made, found, listed, described and purged', async () => {
+  it('are made, found and described', async () => {
     const made = await client.send(new CreateQueueCommand({ QueueName: 'b.fifo', Attributes: { FifoQueue: 'true' } }));
     expect((await client.send(new GetQueueUrlCommand({ QueueName: 'b.fifo' }))).QueueUrl).toBe(made.QueueUrl);
-    expect((await client.send(new ListQueuesCommand({ QueueNamePrefix: 'ref' }))).QueueUrls).toHaveLength(2);
     await send('1');
     await send('2', 'h');
     await receive(1);
-    const { Attributes } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
-    expect(Attributes).toMatchObject({
+    const describe = async () =>
+      (await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))).Attributes;
+    expect(await describe()).toMatchObject({
       QueueArn: 'arn:aws:sqs:us-east-1:123456789012:refresh.fifo',
       VisibilityTimeout: '270',
       ApproximateNumberOfMessages: '1',
       ApproximateNumberOfMessagesNotVisible: '1',
     });
-    await client.send(new PurgeQueueCommand({ QueueUrl }));
-    expect(aws.queue.messages(QUEUE)).toEqual([]);
+    wait(270 * 1000);
+    expect(await describe()).toMatchObject({
+      ApproximateNumberOfMessages: '2',
+      ApproximateNumberOfMessagesNotVisible: '0',
+    });
   });
 
   it('are refused with wrong names, attributes and dead-letter targets', async () => {
     const create = (QueueName: string, Attributes: Record<string, string>) =>
-      client.send(new CreateQueueCommand({ QueueName, Attributes }));
+      client.send(new CreateQueueCommand({ QueueName, Attributes: { FifoQueue: 'true', ...Attributes } }));
     const target = JSON.stringify({
-      deadLetterTargetArn: 'arn:aws:sqs:us-east-1:123456789012:none',
+      deadLetterTargetArn: 'arn:aws:sqs:us-east-1:123456789012:none.fifo',
       maxReceiveCount: 2,
     });
-    await expect(create('x', { FifoQueue: 'true' })).rejects.toMatchObject({ name: 'InvalidParameterValue' });
-    await expect(create('x', { VisibilityTimeout: '43201' })).rejects.toMatchObject({ name: 'InvalidAttributeValue' });
-    await expect(create('x', { Nonsense: '1' })).rejects.toMatchObject({ name: 'InvalidAttributeName' });
-    await expect(create('x', { RedrivePolicy: target })).rejects.toThrow('Dead letter target does not exist');
-    await expect(create(QUEUE, { FifoQueue: 'true', VisibilityTimeout: '30' })).rejects.toMatchObject({
-      name: 'QueueNameExists',
+    await expect(create('x', {})).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+    await expect(create('x.fifo', { VisibilityTimeout: '43201' })).rejects.toMatchObject({
+      name: 'InvalidAttributeValue',
     });
+    await expect(create('x.fifo', { Nonsense: '1' })).rejects.toMatchObject({ name: 'InvalidAttributeName' });
+    // What SQS takes and nobody here acts on must not seem to work.
+    await expect(create('x.fifo', { DeduplicationScope: 'messageGroup' })).rejects.toMatchObject({
+      name: 'InvalidAttributeName',
+    });
+    await expect(create('x.fifo', { RedrivePolicy: target })).rejects.toThrow('Dead letter target does not exist');
+    await expect(create(QUEUE, { VisibilityTimeout: '30' })).rejects.toMatchObject({ name: 'QueueNameExists' });
   });
 
   it('that do not exist are said not to, under both of their names', async () => {
@@ -364,22 +374,21 @@ describe('the event source mapping', () => {
     wait(270 * 1000);
     expect(await aws.queue.drain('refresh', options)).toBe(0);
     expect(aws.queue.messages(DEAD).map(({ body }) => body)).toEqual(['bad']);
-    expect(aws.queue.invocations).toBe(2);
+    expect(events).toHaveLength(2);
   });
 
   it('fails the whole batch when the function throws or reports nonsense', async () => {
-    for (const body of ['1', '2']) await send(body, body);
+    let left = 0;
     for (const wrong of [
       () => Promise.reject(new Error('no')),
       () => ({ batchItemFailures: [{ itemIdentifier: 'of no message' }] }),
       () => ({ batchItemFailures: [{}] }),
     ]) {
-      aws.queue.purge(QUEUE);
-      wait(5 * MINUTE);
-      await send('1');
+      for (const n of [1, 2]) await send(String(left + n), String(left + n));
       handler = wrong;
       await aws.queue.poll('refresh', options);
-      expect(aws.queue.messages(QUEUE)).toHaveLength(1);
+      left += 2;
+      expect(aws.queue.messages(QUEUE)).toHaveLength(left);
     }
     expect(aws.queue.errors).toEqual([new Error('no')]);
   });

@@ -19,7 +19,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalAws, startAws } from '../../infra/local/aws.ts';
-import type { Fault } from '../../infra/local/service.ts';
+import type { Fault } from '../../infra/local/wire/traffic.ts';
 
 const HOUR = 3600 * 1000;
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };

@@ -19,7 +19,7 @@ import {
 } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalAws, startAws } from '../../infra/local/aws.ts';
-import { UnknownFunction } from '../../infra/local/lambda.ts';
+import { UnknownFunction } from '../../infra/local/lambda/lambda.ts';
 
 const time = new Date('2026-11-24T08:00:00.000Z');
 let aws: LocalAws;

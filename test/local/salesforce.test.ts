@@ -1,8 +1,8 @@
 import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type LocalSalesforce, startSalesforce } from '../../infra/local/salesforce.ts';
-import type { Call, Fault, Intercept } from '../../infra/local/service.ts';
+import { type LocalSalesforce, startSalesforce } from '../../infra/local/salesforce/salesforce.ts';
+import type { Call, Fault, Intercept } from '../../infra/local/wire/traffic.ts';
 
 const CLIENT_ID = '3MVG9.app_one';
 const CLIENT_SECRET = 'top secret:+1&';

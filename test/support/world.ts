@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach } from 'vitest';
 import { TurnableClock } from '../../infra/local/clock.ts';
-import type { Call, Fault } from '../../infra/local/service.ts';
+import type { Call, Fault } from '../../infra/local/wire/traffic.ts';
 import { type LocalWorld, type LocalWorldOptions, startWorld } from '../../infra/local/world.ts';
 
 process.env['POWERTOOLS_LOG_LEVEL'] ??= 'SILENT';

@@ -1,0 +1,83 @@
+/** The figures that the product is deployed with: the local services run by these, so that a test meets what production does. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { parse } from 'yaml';
+
+const Lambda = v.object({ timeout: v.number() });
+const Serverless = v.object({
+  provider: v.object({ memorySize: v.number() }),
+  functions: v.object({
+    dispatch: Lambda,
+    refresh: v.object({
+      ...Lambda.entries,
+      events: v.tuple([
+        v.object({
+          sqs: v.object({
+            batchSize: v.number(),
+            functionResponseType: v.optional(v.literal('ReportBatchItemFailures')),
+            maximumConcurrency: v.number(),
+          }),
+        }),
+      ]),
+    }),
+    rotate: Lambda,
+    heal: Lambda,
+  }),
+});
+const Queues = v.object({
+  Resources: v.object({
+    RefreshQueue: v.object({
+      Properties: v.object({
+        VisibilityTimeout: v.number(),
+        MessageRetentionPeriod: v.number(),
+        RedrivePolicy: v.object({ maxReceiveCount: v.number() }),
+      }),
+    }),
+    RefreshDeadLetters: v.object({ Properties: v.object({ MessageRetentionPeriod: v.number() }) }),
+  }),
+});
+
+const { functions, provider } = v.parse(Serverless, template('serverless.yml'));
+const queues = v.parse(Queues, template('infra/aws/queue.yml')).Resources;
+const { batchSize, functionResponseType, maximumConcurrency } = functions.refresh.events[0].sqs;
+
+export type FunctionName = keyof typeof functions;
+
+export function isFunctionName(name: string): name is FunctionName {
+  return Object.hasOwn(functions, name);
+}
+
+export function timeoutSeconds(name: FunctionName): number {
+  return functions[name].timeout;
+}
+
+export const memoryMegabytes = provider.memorySize;
+
+/** Of the event source mapping between the queue and `refresh`. */
+export const mapping = {
+  batchSize,
+  maximumConcurrency,
+  reportBatchItemFailures: functionResponseType !== undefined,
+};
+
+/** The attributes of the two queues, as SQS takes them. */
+export const deadLettersAttributes = {
+  FifoQueue: 'true',
+  MessageRetentionPeriod: String(queues.RefreshDeadLetters.Properties.MessageRetentionPeriod),
+};
+export function queueAttributes(deadLettersArn: string): Record<string, string> {
+  const { VisibilityTimeout, MessageRetentionPeriod, RedrivePolicy } = queues.RefreshQueue.Properties;
+  return {
+    FifoQueue: 'true',
+    VisibilityTimeout: String(VisibilityTimeout),
+    MessageRetentionPeriod: String(MessageRetentionPeriod),
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: deadLettersArn, ...RedrivePolicy }),
+  };
+}
+
+/** CloudFormation's own tags (`!GetAtt`, `!Ref`) are read as the text or list behind them: nobody asks here what they stand for. */
+function template(path: string): unknown {
+  const text = readFileSync(join(import.meta.dirname, '../..', path), 'utf8');
+  return parse(text, { merge: true, logLevel: 'error' });
+}

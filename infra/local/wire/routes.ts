@@ -1,0 +1,87 @@
+/** Which service and operation a request is for, by its target header or its path, and whether it is signed for it. */
+import type { IncomingMessage } from 'node:http';
+import { AwsError } from './error.ts';
+import type { Service } from './operation.ts';
+import type { ServiceName } from './traffic.ts';
+
+export interface Routed {
+  readonly service: Service;
+  readonly operation: string;
+  readonly input: unknown;
+}
+
+const TARGETS: Readonly<Record<string, ServiceName>> = {
+  secretsmanager: 'secretsmanager',
+  AmazonSSM: 'ssm',
+  TrentService: 'kms',
+  AmazonSQS: 'sqs',
+};
+
+/** @throws AwsError for what no service here would take. */
+export function route(services: readonly Service[], request: IncomingMessage, body: string, region: string): Routed {
+  const { service, operation, input } = destination(services, request, body);
+  checkSignature(request.headers.authorization, service.name, region);
+  return { service, operation, input: input() };
+}
+
+function destination(services: readonly Service[], { url = '/', method, headers }: IncomingMessage, body: string) {
+  const find = (name: ServiceName | undefined) => {
+    const service = services.find((one) => one.name === name);
+    if (service === undefined) throw new AwsError('UnknownOperationException', '', 404);
+    return service;
+  };
+  const target = headers['x-amz-target'];
+  if (typeof target === 'string') {
+    const [prefix = '', operation = ''] = target.split('.');
+    return { service: find(TARGETS[prefix]), operation, input: () => json(body) };
+  }
+  const path = new URL(url, 'http://localhost').pathname;
+  const invocation = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(path);
+  if (method === 'POST' && invocation !== null) {
+    const input = {
+      FunctionName: decodeURIComponent(invocation[1] ?? ''),
+      InvocationType: headers['x-amz-invocation-type'],
+      Payload: body,
+    };
+    return { service: find('lambda'), operation: 'Invoke', input: () => input };
+  }
+  // AppFlow spells its operations with hyphens: /update-connector-profile.
+  const words = /^\/([a-z]+(?:-[a-z]+)+)$/.exec(path)?.[1];
+  if (method !== 'POST' || words === undefined) throw new AwsError('UnknownOperationException', '', 404);
+  const operation = words.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return { service: find('appflow'), operation, input: () => json(body) };
+}
+
+/** The signature itself is not checked, only that there is one, for this service and Region. */
+function checkSignature(authorization: string | undefined, service: ServiceName, region: string): void {
+  if (authorization === undefined) {
+    throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403);
+  }
+  const scope = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(authorization);
+  if (scope === null)
+    throw new AwsError('IncompleteSignatureException', 'Authorization header is not an AWS signature.', 403);
+  if (scope[1] !== region) {
+    throw new AwsError(
+      'InvalidSignatureException',
+      `Credential should be scoped to a valid region, not '${scope[1]}'.`,
+      403,
+    );
+  }
+  if (scope[2] !== service) {
+    throw new AwsError(
+      'InvalidSignatureException',
+      `Credential should be scoped to correct service: '${service}'.`,
+      403,
+    );
+  }
+}
+
+function json(body: string): unknown {
+  if (body === '') return {};
+  try {
+    // A member that is null counts as one that was not sent.
+    return JSON.parse(body, (_name, value: unknown) => value ?? undefined);
+  } catch {
+    throw new AwsError('SerializationException', 'Could not parse the request body as JSON.');
+  }
+}
