@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { APPFLOW_LIMITS, checkLimits, type LimitedField, violation } from '../../functions/core/credentials.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { everythingSaidBy, marker, thrownBy } from './support.ts';
+import { everythingSaidBy, marker, thrownBy } from '../support/rules.ts';
 
 /**
  * AppFlow's published limits a second time, written from its API reference and not from the product: lengths in characters, and

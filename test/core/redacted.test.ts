@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { anyText, marker } from './support.ts';
+import { anyText, marker } from '../support/rules.ts';
 
 /** Every way in which a value ends up as text that a person, a log or another process could read. */
 const WAYS: Readonly<Record<string, (box: Redacted) => string>> = {

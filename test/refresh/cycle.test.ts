@@ -1,0 +1,270 @@
+import { decodeJwt } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { DEAD_LETTERS, QUEUE } from '../../infra/local/world.ts';
+import { APP, PUBLIC_KEY, START, type TestWorld, testWorld, USER } from '../support/world.ts';
+
+const updated = (world: TestWorld) =>
+  world.aws.calls.filter(({ operation }) => operation === 'UpdateConnectorProfile').length;
+const message = (connection: string, extra: Record<string, unknown> = {}) => ({
+  body: JSON.stringify({
+    connection,
+    connectorProfileName: connection,
+    intervalSeconds: 3600,
+    scheduledTime: START.toISOString(),
+    ...extra,
+  }),
+});
+const drain = (world: TestWorld) => world.serveQueue();
+const thrown = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'nothing',
+    (error: Error) => error.name,
+  );
+
+describe('dispatch', () => {
+  it('sends those that are due, and names profiles that are missing or shared', async () => {
+    const world = await testWorld();
+    world.addJwt('due');
+    world.addJwt('fresh', {}, { 'refresh-interval-seconds': '7200' });
+    world.clock.turn(-10);
+    world.aws.secrets.create({ name: 'appflow-token-refresher/lost', value: '{}' });
+    world.addJwt('x', {}, { 'connector-profile-name': 'both' });
+    world.addJwt('y', {}, { 'connector-profile-name': 'both' });
+    world.addJwt('marketo');
+    world.aws.appflow.putProfile({ name: 'marketo', connectorType: 'Marketo' });
+    world.clock.turn(10);
+    // The secrets were made just now, so a person wants them served: settle that first.
+    for (const name of ['due', 'fresh'])
+      world.aws.appflow.putProfile({ name, createdAt: new Date(0), lastUpdatedAt: START });
+    world.clock.turn(3600);
+    const scheduledTime = new Date(world.clock.now()).toISOString();
+    expect(await world.invoke('dispatch', { scheduledTime })).toEqual({
+      connections: 6,
+      due: 1,
+      enqueued: 1,
+      missingProfiles: ['lost', 'marketo'],
+      sharedProfiles: ['both'],
+    });
+    expect(world.aws.queue.messages(QUEUE).map(({ body }) => JSON.parse(body))).toEqual([
+      { connection: 'due', connectorProfileName: 'due', intervalSeconds: 3600, scheduledTime },
+    ]);
+  });
+
+  it('reads no secret value', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    await world.invoke('dispatch', {});
+    expect(world.aws.calls.map(({ operation }) => operation).filter((name) => /SecretValue/.test(name))).toEqual([]);
+  });
+
+  it('sends all of them when forced, also twice in a row', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    await world.tick();
+    expect(await world.invoke('dispatch', {})).toMatchObject({ connections: 1, due: 0 });
+    expect(await world.invoke('dispatch', { force: true })).toMatchObject({ due: 1, enqueued: 1 });
+    expect(await world.invoke('dispatch', { force: true })).toMatchObject({ due: 1, enqueued: 1 });
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(2);
+  });
+
+  it('sends a tick that comes twice once', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    await world.invoke('dispatch', { scheduledTime: START.toISOString() });
+    await world.invoke('dispatch', { scheduledTime: START.toISOString() });
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(1);
+  });
+
+  it('throws INPUT_INVALID and SETTINGS_INVALID', async () => {
+    const world = await testWorld();
+    expect(await thrown(world.invoke('dispatch', { scheduledTime: 'soon' }))).toBe('INPUT_INVALID');
+    expect(await thrown(world.invoke('dispatch', { force: true, foo: 1 }))).toBe('INPUT_INVALID');
+    const blind = await testWorld();
+    delete process.env['QUEUE_URL'];
+    expect(await thrown(blind.invoke('dispatch', {}))).toBe('SETTINGS_INVALID');
+  });
+
+  it('leaves a connection with a wrong tag alone, and serves the others', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    world.addJwt('b', {}, { 'refresh-interval-seconds': 'hourly' });
+    expect(await world.invoke('dispatch', {})).toMatchObject({ connections: 2, due: 1, enqueued: 1 });
+  });
+});
+
+describe('the cycle', () => {
+  it('refreshes 250 connections once each, with at most 1.3 AWS calls a connection beyond the queue', async () => {
+    const world = await testWorld();
+    for (let n = 0; n < 250; n++) world.addJwt(`c${n}`);
+    await world.tick();
+    expect(updated(world)).toBe(250);
+    const calls = world.aws.calls.filter(({ service }) => service !== 'sqs').length;
+    process.stdout.write(
+      `250 connections: ${calls} AWS calls beyond the queue's, ${(calls / 250).toFixed(3)} a connection\n`,
+    );
+    expect(calls / 250).toBeLessThanOrEqual(1.3);
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
+  });
+
+  it('leaves a refreshed connection alone until its interval is over, tick after tick', async () => {
+    const world = await testWorld();
+    world.addJwt('jwt');
+    world.addJwt('token', { handOver: 'ACCESS_TOKEN' });
+    await world.tick();
+    expect(updated(world)).toBe(2);
+    for (let tick = 1; tick < 12; tick++) {
+      world.clock.turn(300);
+      await world.tick();
+    }
+    expect(updated(world)).toBe(2);
+    world.clock.turn(300);
+    await world.tick();
+    expect(updated(world)).toBe(4);
+  });
+
+  it('tries a failing connection after 0, 1, 3, 7 and 15 ticks, and at once when its secret changes', async () => {
+    const world = await testWorld();
+    world.addJwt('a', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
+    const attempts: number[] = [];
+    for (let tick = 0; tick <= 15; tick++) {
+      world.salesforce.forget();
+      await world.tick();
+      if (world.salesforce.calls.length > 0) attempts.push(tick);
+      world.clock.turn(300);
+    }
+    expect(attempts).toEqual([0, 1, 3, 7, 15]);
+    world.salesforce.forget();
+    const secret = JSON.parse(world.aws.secrets.read('appflow-token-refresher/a') ?? '');
+    world.aws.secrets.put(
+      'appflow-token-refresher/a',
+      JSON.stringify({ ...secret, username: 'integration@example.com' }),
+    );
+    await world.tick();
+    expect(world.salesforce.calls.length).toBeGreaterThan(0);
+    expect(await world.aws.appflow.useConnection('a')).toMatchObject({ ok: true });
+  });
+
+  it('retries a failure that may pass, then puts it into the dead-letter queue', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    world.fault = (call, phase) =>
+      phase === 'before' && call.operation === 'UpdateConnectorProfile'
+        ? { status: 500, code: 'InternalServerException' }
+        : undefined;
+    await world.tick();
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(1);
+    world.clock.turn(271);
+    await drain(world);
+    world.clock.turn(271);
+    await drain(world);
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
+    expect(world.aws.queue.messages(DEAD_LETTERS)).toHaveLength(1);
+  });
+
+  it('does not retry what only a person can mend', async () => {
+    const world = await testWorld();
+    world.addJwt('a', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
+    await world.tick();
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
+    expect(world.aws.queue.messages(DEAD_LETTERS)).toHaveLength(0);
+  });
+
+  it('puts a message that is none of ours into the dead-letter queue, not into a loop, and serves the rest of its batch', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    const strangers = [
+      'not json',
+      '{}',
+      '[]',
+      JSON.stringify({ connection: 'a' }),
+      message('a', { extra: 1 }).body,
+      message('a', { intervalSeconds: '60' }).body,
+    ];
+    strangers.forEach((body, n) => {
+      world.aws.queue.send(QUEUE, { body, groupId: `g${n}`, deduplicationId: `${n}` });
+    });
+    world.aws.queue.send(QUEUE, { ...message('a'), groupId: 'h', deduplicationId: 'h' });
+    await drain(world);
+    expect(updated(world)).toBe(1);
+    for (let round = 0; round < 2; round++) {
+      world.clock.turn(271);
+      await drain(world);
+    }
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
+    expect(world.aws.queue.messages(DEAD_LETTERS)).toHaveLength(6);
+    expect(updated(world)).toBe(1);
+  });
+
+  it('serves a message that is delivered twice, and a connection that is twice in a batch, once', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    for (const id of ['1', '2']) world.aws.queue.send(QUEUE, { ...message('a'), groupId: 'g', deduplicationId: id });
+    world.clock.turn(1);
+    await drain(world);
+    world.aws.queue.send(QUEUE, { ...message('a'), groupId: 'g', deduplicationId: '3' });
+    await drain(world);
+    expect(updated(world)).toBe(1);
+    expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
+  });
+
+  it('lets the later of two ticks decide for a connection that is twice in a batch', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    const later = new Date(START.getTime() + 300_000).toISOString();
+    // Updated between the two ticks: only the later one asks for more.
+    world.aws.appflow.putProfile({
+      name: 'a',
+      createdAt: new Date(0),
+      lastUpdatedAt: new Date(START.getTime() + 100_000),
+    });
+    world.clock.turn(310);
+    for (const [id, extra] of [
+      ['1', { scheduledTime: later }],
+      ['2', {}],
+    ] as const) {
+      world.aws.queue.send(QUEUE, { ...message('a', extra), groupId: 'g', deduplicationId: id });
+    }
+    await drain(world);
+    expect(updated(world)).toBe(1);
+  });
+
+  it('serves a connection whose profile was updated at the very moment of the tick, and not one updated after it', async () => {
+    const world = await testWorld();
+    for (const [name, milliseconds] of [
+      ['at', 0],
+      ['after', 1],
+    ] as const) {
+      world.addJwt(name);
+      world.aws.appflow.putProfile({
+        name,
+        createdAt: new Date(0),
+        lastUpdatedAt: new Date(START.getTime() + milliseconds),
+      });
+      world.aws.queue.send(QUEUE, { ...message(name), groupId: name, deduplicationId: name });
+    }
+    await drain(world);
+    expect(updated(world)).toBe(1);
+  });
+
+  it('neither delays nor fails the others of a batch for one that hangs', async () => {
+    const world = await testWorld();
+    world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER, 'slow@example.com'] });
+    world.addJwt('slow', { handOver: 'ACCESS_TOKEN', username: 'slow@example.com' });
+    for (const name of ['a', 'b', 'c']) world.addJwt(name);
+    const order: string[] = [];
+    const { promise: others, resolve: free } = Promise.withResolvers<void>();
+    world.fault = async ({ operation, input }, phase) => {
+      const isSlow =
+        operation === 'token:jwt-bearer' &&
+        decodeJwt((input as { assertion: string }).assertion).sub === 'slow@example.com';
+      if (isSlow && phase === 'before') await others;
+      if (operation !== 'UpdateConnectorProfile' || phase !== 'after') return undefined;
+      order.push((input as { connectorProfileName: string }).connectorProfileName);
+      if (order.length === 3) free();
+      return undefined;
+    };
+    await world.tick();
+    expect(order.slice(0, 3).sort()).toEqual(['a', 'b', 'c']);
+    expect(order[3]).toBe('slow');
+  });
+});
