@@ -16,7 +16,7 @@ function socketError(code: string): Error {
   return Object.assign(new Error(`connect ${code}`), { code });
 }
 
-describe('an error of AWS', () => {
+describe('classifying an error of AWS', () => {
   it.each([
     ['ThrottlingException', 400],
     ['ThrottlingException', 429],
@@ -31,7 +31,7 @@ describe('an error of AWS', () => {
     ['ServiceUnavailable', 503],
     ['NeverHeardOf', 502],
     ['NeverHeardOf', 429],
-  ])('is transient: %s (%i)', (name, status) => {
+  ])('treats %s (HTTP %i) as transient', (name, status) => {
     expect(awsErrorKind(awsError(name, status))).toBe('transient');
   });
 
@@ -42,7 +42,7 @@ describe('an error of AWS', () => {
     ['ExpiredTokenException', 400],
     ['InvalidSignatureException', 403],
     ['CredentialsProviderError', undefined],
-  ])('is a denial: %s (%s)', (name, status) => {
+  ])('treats %s (HTTP %s) as a denial', (name, status) => {
     expect(awsErrorKind(awsError(name, status))).toBe('denied');
   });
 
@@ -52,12 +52,12 @@ describe('an error of AWS', () => {
     ['ConnectorAuthenticationException', 401],
     ['ResourceExistsException', 400],
     ['NeverHeardOf', 499],
-  ])('is neither: %s (%i)', (name, status) => {
+  ])('treats %s (HTTP %i) as neither transient nor a denial', (name, status) => {
     expect(awsErrorKind(awsError(name, status))).toBe('other');
   });
 });
 
-describe('an error of the network', () => {
+describe('classifying an error of the network', () => {
   it.each([
     'ECONNRESET',
     'ECONNREFUSED',
@@ -67,18 +67,18 @@ describe('an error of the network', () => {
     'EHOSTUNREACH',
     'UND_ERR_SOCKET',
     'UND_ERR_CONNECT_TIMEOUT',
-  ])('is transient: %s', (code) => {
+  ])('treats %s as transient', (code) => {
     expect(awsErrorKind(socketError(code))).toBe('transient');
     expect(awsErrorKind(new TypeError('fetch failed', { cause: socketError(code) }))).toBe('transient');
     expect(awsErrorKind(Object.assign(socketError(code), { $metadata: { attempts: 1 } }))).toBe('transient');
   });
 
   // A resolver that is busy: what `getaddrinfo` says most often inside Lambda.
-  it('is transient: EAI_AGAIN', () => {
+  it('treats EAI_AGAIN as transient', () => {
     expect(awsErrorKind(socketError('EAI_AGAIN'))).toBe('transient');
   });
 
-  it.each(['TimeoutError', 'AbortError'])('is transient: %s', (name) => {
+  it.each(['TimeoutError', 'AbortError'])('treats %s as transient', (name) => {
     expect(awsErrorKind(Object.assign(new Error('no'), { name }))).toBe('transient');
   });
 
@@ -90,7 +90,7 @@ describe('an error of the network', () => {
     undefined,
     null,
     { name: 'ThrottlingException' },
-  ])('is not what is a bug of ours: %o', (error) => {
+  ])('treats %o as a bug, not as a failure of the network', (error) => {
     expect(awsErrorKind(error)).toBe('other');
   });
 });
@@ -110,22 +110,22 @@ function translated(error: unknown, run = fakeRun()): RefreshError {
   return result;
 }
 
-describe('the translation of an error of AWS', () => {
-  it('gives what the operation says of its own errors first', () => {
+describe('translating an error of AWS', () => {
+  it('prefers the meaning that the operation gives to its own errors', () => {
     const cause = awsError('ValidationException', 400);
     expect(translated(cause)).toMatchObject({ code: 'PROFILE_REJECTED', cause });
     for (const name of ['toString', 'constructor', '__proto__'])
       expect(translated(awsError(name, 400)).code).toBe('APPFLOW_UNAVAILABLE');
   });
 
-  it('leaves errors of ours, and bugs of ours, as they are', () => {
+  it('passes errors of the product and bugs through unchanged', () => {
     const ours = new RefreshError('KEY_UNUSABLE', 'a', 'b', socketError('ECONNRESET'));
     expect(translateAwsError(ours, call, fakeRun())).toBe(ours);
     for (const bug of [new TypeError('x is undefined'), 'text', undefined])
       expect(translateAwsError(bug, call, fakeRun())).toBe(bug);
   });
 
-  it('calls what passes by the code of that neighbour, with the name of the error and the cause kept', () => {
+  it('turns a transient error into the retryable code of its service and keeps name and cause', () => {
     const cause = awsError('ThrottlingException', 400);
     expect(translated(cause)).toMatchObject({
       code: 'APPFLOW_UNAVAILABLE',
@@ -135,7 +135,7 @@ describe('the translation of an error of AWS', () => {
     });
   });
 
-  it('calls it OUT_OF_TIME where the deadline has aborted the call, but not a refusal', () => {
+  it('reports OUT_OF_TIME when the deadline aborted the call, but keeps the code of a refusal', () => {
     const run = fakeRun({ signal: AbortSignal.abort() });
     expect(translated(Object.assign(new Error('aborted'), { name: 'AbortError' }), run)).toMatchObject({
       code: 'OUT_OF_TIME',
@@ -146,7 +146,7 @@ describe('the translation of an error of AWS', () => {
     expect(translated(awsError('ValidationException', 400), run).code).toBe('PROFILE_REJECTED');
   });
 
-  it('points to CloudTrail where a refusal is none that anybody documents', () => {
+  it('points to CloudTrail for an undocumented refusal', () => {
     expect(translated(awsError('ServiceQuotaExceededException', 402))).toMatchObject({
       code: 'APPFLOW_UNAVAILABLE',
       message: 'appflow:UpdateConnectorProfile on sf-prod was refused (ServiceQuotaExceededException, HTTP 402).',
@@ -166,13 +166,13 @@ describe('the translation of an error of AWS', () => {
     ['User: x is not authorized to perform: appflow:DescribeConnectors', 'appflow:DescribeConnectors on * is denied.'],
     ['Access to KMS is not allowed', 'appflow:UpdateConnectorProfile on sf-prod is denied.'],
     ['', 'appflow:UpdateConnectorProfile on sf-prod is denied.'],
-  ])('names action and resource of a denial: %s', (message, said) => {
+  ])('names the action and the resource of a denial: %s', (message, said) => {
     const error = translated(awsError('AccessDeniedException', 400, message));
     expect(error).toMatchObject({ code: 'ACCESS_DENIED', retryable: false, message: said });
     expect(error.hint).toContain(said.replace(' is denied.', ''));
   });
 
-  it('never repeats what AWS says, which may quote the offending value', () => {
+  it('never repeats the message of AWS, which may quote the offending value', () => {
     const names = fc.constantFrom(
       'ValidationException',
       'AccessDeniedException',

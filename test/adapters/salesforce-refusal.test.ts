@@ -11,7 +11,7 @@ function read(error?: string, description?: string, { status = 400, isAssertion 
 
 const mixed = (text: string) => fc.mixedCase(fc.constant(text));
 
-describe('a refusal that only a person can cure', () => {
+describe('a permanent refusal', () => {
   const DESCRIPTIONS = [
     ['expired access/refresh token', /Authorise the app again.*appflow-token-refresher\/sf-prod/],
     ["user hasn't approved this consumer", /Pre-authorise.*sf-prod/],
@@ -21,21 +21,24 @@ describe('a refusal that only a person can cure', () => {
     ['request not supported on this domain', /My Domain/],
   ] as const;
 
-  it.each(DESCRIPTIONS)('is invalid_grant with "%s" in any case, and says what to do', (description, advice) => {
-    fc.assert(
-      fc.property(mixed(description), fc.boolean(), (text, isAssertion) => {
-        const refusal = read('invalid_grant', text, { isAssertion });
-        expect(refusal).toEqual({
-          kind: 'terminal',
-          message: `invalid_grant: ${description}`,
-          advice: expect.stringMatching(advice),
-          wantsAuthorization: description === 'expired access/refresh token',
-        });
-      }),
-    );
-  });
+  it.each(DESCRIPTIONS)(
+    'is recognised by invalid_grant with "%s" in any letter case and gives advice',
+    (description, advice) => {
+      fc.assert(
+        fc.property(mixed(description), fc.boolean(), (text, isAssertion) => {
+          const refusal = read('invalid_grant', text, { isAssertion });
+          expect(refusal).toEqual({
+            kind: 'terminal',
+            message: `invalid_grant: ${description}`,
+            advice: expect.stringMatching(advice),
+            wantsAuthorization: description === 'expired access/refresh token',
+          });
+        }),
+      );
+    },
+  );
 
-  it('is known by its words also where the apostrophe is curly, or text stands around them', () => {
+  it('is recognised by its words despite a curly apostrophe or surrounding text', () => {
     expect(read('invalid_grant', 'user hasn\u2019t approved this consumer')).toMatchObject({
       message: "invalid_grant: user hasn't approved this consumer",
     });
@@ -52,7 +55,7 @@ describe('a refusal that only a person can cure', () => {
     'inactive_org',
     'unsupported_grant_type',
     'app_not_found',
-  ])('is %s by itself', (error) => {
+  ])('is recognised by %s without a known description', (error) => {
     for (const description of [undefined, 'something new']) {
       for (const isAssertion of [false, true]) {
         expect(read(error, description, { isAssertion })).toEqual({
@@ -65,14 +68,14 @@ describe('a refusal that only a person can cure', () => {
     }
   });
 
-  it('is an authorization code that expired, where a code was sent', () => {
+  it('includes an expired authorization code when a code was sent', () => {
     expect(read('invalid_grant', 'expired authorization code')).toMatchObject({
       kind: 'terminal',
       advice: expect.stringContaining('Authorise the app again'),
     });
   });
 
-  it('is an error that Salesforce does not publish', () => {
+  it('includes an unpublished error', () => {
     expect(read('OAUTH_APP_ACCESS_DENIED')).toMatchObject({
       kind: 'terminal',
       message: 'HTTP 400 with an error that Salesforce does not publish.',
@@ -86,8 +89,8 @@ describe('a refusal that only a person can cure', () => {
   });
 });
 
-describe('a JWT that was out of date on arrival', () => {
-  it('is to be signed anew, in whatever case that is said', () => {
+describe('a JWT that has expired on arrival', () => {
+  it('is reported as an expired assertion in any letter case', () => {
     fc.assert(
       fc.property(mixed('expired authorization code'), (description) => {
         expect(read('invalid_grant', description, { isAssertion: true })).toEqual({
@@ -101,8 +104,8 @@ describe('a JWT that was out of date on arrival', () => {
   });
 });
 
-describe('a token that is in use by another request', () => {
-  it('is to be waited for', () => {
+describe('a token that another request is using', () => {
+  it('is reported as being processed', () => {
     fc.assert(
       fc.property(mixed('token request is already being processed'), fc.boolean(), (description, isAssertion) => {
         expect(read('invalid_grant', description, { isAssertion })).toMatchObject({
@@ -114,8 +117,8 @@ describe('a token that is in use by another request', () => {
   });
 });
 
-describe('a refusal that passes', () => {
-  it('is a rate limit, by error or by description', () => {
+describe('a temporary refusal', () => {
+  it('includes a rate limit named by the error or by its description', () => {
     expect(read('rate_limit_exceeded')).toMatchObject({ kind: 'later', message: 'rate_limit_exceeded' });
     fc.assert(
       fc.property(
@@ -131,7 +134,7 @@ describe('a refusal that passes', () => {
     );
   });
 
-  it('is HTTP 429 and everything from 500, whatever the body says', () => {
+  it('includes HTTP 429 and every status from 500, whatever the body says', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.constant(429), fc.integer({ min: 500, max: 599 })),
@@ -147,7 +150,7 @@ describe('a refusal that passes', () => {
     );
   });
 
-  it.each([400, 401, 403, 404, 428, 430, 499])('is not HTTP %i', (status) => {
+  it.each([400, 401, 403, 404, 428, 430, 499])('excludes HTTP %i', (status) => {
     expect(read('invalid_client', undefined, { status }).kind).toBe('terminal');
   });
 });
@@ -161,7 +164,7 @@ describe('text that Salesforce does not publish', () => {
     ' expired authorization code ',
   );
 
-  it('is never repeated, not even around words that are known', () => {
+  it('is never repeated, even around known words', () => {
     fc.assert(
       fc.property(
         marker,
@@ -179,8 +182,8 @@ describe('text that Salesforce does not publish', () => {
   });
 });
 
-describe('advice', () => {
-  it('speaks of the connection and its secret by name, and leaves no place unfilled', () => {
+describe('the advice on a refusal', () => {
+  it('names the connection and its secret and fills every placeholder', () => {
     const errors = [
       'invalid_grant',
       'invalid_client',

@@ -35,26 +35,26 @@ async function answering(body: string) {
 }
 
 it.each([
-  ['an end beyond all dates', '{"active":true,"exp":1e300}'],
-  ['an end before the epoch', '{"active":true,"exp":-1}'],
+  ['an expiry beyond all dates', '{"active":true,"exp":1e300}'],
+  ['an expiry before the epoch', '{"active":true,"exp":-1}'],
   ['half a second', '{"active":true,"exp":1.5}'],
   ['a word', '{"active":true,"exp":"soon"}'],
-  ['no end', '{"active":true}'],
-  ['a dead token', '{"active":false}'],
-  ['what is no JSON', 'not json'],
+  ['no expiry', '{"active":true}'],
+  ['an inactive token', '{"active":false}'],
+  ['text that is not JSON', 'not json'],
   ['a very long body', `"${'x'.repeat(70_000)}"`],
-])('takes the end of an access token for unknown where introspection answers %s', async (_what, body) => {
+])('treats the expiry of an access token as unknown when introspection answers %s', async (_what, body) => {
   const endpoint = await answering(body);
   expect(await endpoint.expiryOf(client, new Redacted('token'), run)).toBeNull();
   expect(warnings).toEqual(['Salesforce does not say when the access token ends (introspection: HTTP 200).']);
 });
 
-it('reads the end of an access token in epoch seconds', async () => {
+it('reads the expiry of an access token in epoch seconds', async () => {
   const endpoint = await answering('{"active":true,"exp":1795500000}');
   expect(await endpoint.expiryOf(client, new Redacted('token'), run)).toEqual(new Date(1_795_500_000_000));
 });
 
-it('calls a body longer than any token response unreadable', async () => {
+it('reports SALESFORCE_REPLY_UNREADABLE for a body longer than any token response', async () => {
   const endpoint = await answering(`{"access_token":"${'x'.repeat(70_000)}"}`);
   await expect(endpoint.exchangeRefreshToken(client, new Redacted('r'), run)).rejects.toMatchObject({
     code: 'SALESFORCE_REPLY_UNREADABLE',

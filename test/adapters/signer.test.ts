@@ -54,7 +54,7 @@ async function verified(jwt: string, key: KeyObject = publicKey) {
 }
 
 describe('a JWT signed with a PEM key', () => {
-  it('matches the pattern of AppFlow and verifies with independent code to the claims that went in, whatever they are', async () => {
+  it('matches the pattern of AppFlow and verifies independently to the given claims', async () => {
     const anyClaims = fc.record({
       issuer: anyText,
       subject: anyText,
@@ -82,14 +82,14 @@ describe('a JWT signed with a PEM key', () => {
     expect(Buffer.from(payload, 'base64url').toString()).toBe(claims);
   });
 
-  it.each(Object.entries(FORMS))('can be made from %s', async (_form, pem) => {
+  it.each(Object.entries(FORMS))('can be signed with a key in the form %s', async (_form, pem) => {
     expect(privateKeyProblem(new Redacted(pem))).toBeUndefined();
     const [header, payload, signature = ''] = (await sign(pem, '{"exp":1}')).reveal().split('.');
     const input = Buffer.from(`${header}.${payload}`);
     expect(verify('RSA-SHA256', input, publicKey, Buffer.from(signature, 'base64url'))).toBe(true);
   });
 
-  it('is made with the key it was asked for, although keys are kept', async () => {
+  it('is signed with the requested key although parsed keys are cached', async () => {
     const jwts = await Promise.all([
       sign(pkcs8, '{"exp":1}'),
       sign(pemOf(other.privateKey, 'pkcs8'), '{"exp":1}'),
@@ -102,12 +102,12 @@ describe('a JWT signed with a PEM key', () => {
     expect(third).toBe(first);
   });
 
-  it('shows itself nowhere', async () => {
+  it('prints as [redacted]', async () => {
     expect(`${await sign(pkcs8, '{"exp":1}')}`).toBe('[redacted]');
   });
 
   // The last byte of the modulus made even: the text decodes to a key with which no signature can be computed.
-  it('is refused as KEY_UNUSABLE where the PEM decodes but its numbers are damaged', async () => {
+  it('fails with KEY_UNUSABLE when the PEM decodes to a damaged key', async () => {
     const der = privateKey.export({ type: 'pkcs1', format: 'der' });
     const lastOfModulus = 4 + 3 + 4 + 257 - 1;
     der.writeUInt8(der.readUInt8(lastOfModulus) ^ 1, lastOfModulus);
@@ -118,7 +118,7 @@ describe('a JWT signed with a PEM key', () => {
   });
 });
 
-describe('what is wrong with a private key', () => {
+describe('checking keys and certificates', () => {
   const elliptic = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey;
   const passphrase = { cipher: 'aes-256-cbc', passphrase: 'open sesame', format: 'pem' } as const;
@@ -155,15 +155,15 @@ describe('what is wrong with a private key', () => {
     ['garbage', 'correct horse battery staple!', /no PEM/],
     ['garbage in base64', base64('correct horse battery staple!'), /no PEM/],
     ['nothing but blanks', '  \n ', /no PEM/],
-  ])('is said of %s', (_what, text, problem) => {
+  ])('names the problem with %s', (_what, text, problem) => {
     expect(privateKeyProblem(new Redacted(text))).toMatch(problem);
   });
 
-  it('is nothing for an RSA key of 2048 bits', () => {
+  it('accepts an RSA key of 2048 bits', () => {
     expect(privateKeyProblem(new Redacted(pkcs8))).toBeUndefined();
   });
 
-  it('never repeats a word of what was given', () => {
+  it('never repeats the given text', () => {
     fc.assert(
       fc.property(anyText, fc.base64String({ minLength: 8 }), (text, body) => {
         const given = [text, body, `-----BEGIN ${body.slice(0, 12).toUpperCase()}-----\n${text}\n-----END`];
@@ -177,7 +177,7 @@ describe('what is wrong with a private key', () => {
     );
   });
 
-  it('is the same for text that is no certificate', () => {
+  it('names the problem with text that is not a certificate', () => {
     expect(certificateProblem('correct horse battery staple', [])).toBe('is no X.509 certificate in PEM');
     expect(certificateProblem(pkcs8, [])).toBe('is no X.509 certificate in PEM');
   });
@@ -214,7 +214,7 @@ describe('a JWT signed by KMS', () => {
     return error;
   }
 
-  it('matches the pattern, verifies, and sends KMS a digest alone', async () => {
+  it('matches the pattern of AppFlow, verifies, and sends KMS only a digest', async () => {
     const { sent, signer } = kms(({ Message }) => ({ Signature: signatureOver(Message) }));
     const claims = claimsSet({ issuer: '3MVG9', subject: 'zoë~>@example.com', audience: 'https://x.y', expiresAt: 5 });
     const jwt = (await signer.sign({ kmsKeyId: 'alias/sf' }, claims, fakeRun())).reveal();
@@ -230,7 +230,7 @@ describe('a JWT signed by KMS', () => {
     ]);
   });
 
-  it('is tried again where KMS throttles or fails, and only there', async () => {
+  it('is retried only when KMS throttles or fails', async () => {
     const patient = kms(({ Message }, call) => {
       if (call === 1) throw failure('ThrottlingException', 400);
       if (call === 2) throw failure('KMSInternalException', 500);
@@ -258,7 +258,7 @@ describe('a JWT signed by KMS', () => {
     ['KeyUnavailableException', 500, 'KMS_UNAVAILABLE'],
     ['KMSInternalException', 500, 'KMS_UNAVAILABLE'],
     ['AccessDeniedException', 400, 'ACCESS_DENIED'],
-  ])('fails on %s (%i) with %s, naming the key and nothing that was sent', async (name, status, code) => {
+  ])('fails on %s (HTTP %i) with %s, naming the key but nothing that was sent', async (name, status, code) => {
     const { signer } = kms(() => {
       throw failure(name, status);
     });
@@ -269,6 +269,6 @@ describe('a JWT signed by KMS', () => {
   });
 });
 
-it('public halves used here belong to the private ones', () => {
+it('the public keys of this file belong to its private keys', () => {
   expect(createPublicKey(pkcs1).equals(publicKey)).toBe(true);
 });

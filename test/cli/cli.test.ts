@@ -159,8 +159,8 @@ async function browse(said: (pattern: RegExp) => Promise<string>, change: (url: 
 let nextPort = 20_000 + (process.pid % 20_000);
 const redirect = () => ['--redirect-uri', `http://localhost:${nextPort++}/OauthRedirect`, '--timeout', '10'];
 
-describe.concurrent('status', { timeout: PATIENCE }, () => {
-  it('says in one glance that all is well', async () => {
+describe.concurrent('the command status', { timeout: PATIENCE }, () => {
+  it('shows healthy connections at a glance', async () => {
     await using estate = await Estate.open();
     const { certificate, privateKey } = await makeKeyAndCertificate('sf-one', 2048, 100);
     estate.jwt('sf-one', { privateKey: privateKey.reveal(), certificate });
@@ -172,7 +172,7 @@ describe.concurrent('status', { timeout: PATIENCE }, () => {
     expect(stdout).toContain('2 connections: 2 healthy, 0 due, 0 unhealthy.');
   });
 
-  it('says which are not well and why, in a shape that scripts can rely on', async () => {
+  it('reports unhealthy connections with their problems, as text and as stable JSON', async () => {
     await using estate = await Estate.open();
     const { certificate, privateKey } = await makeKeyAndCertificate('x', 2048, 10);
     estate.jwt('ending', { privateKey: privateKey.reveal(), certificate });
@@ -230,7 +230,7 @@ describe.concurrent('status', { timeout: PATIENCE }, () => {
     expect(stdout).toMatch(/left: SALESFORCE_REFUSED: .*\n {2}→ Pre-authorise the integration user/);
   });
 
-  it('leaves the grant out where the value may not be read, and says why', async () => {
+  it('omits the grant and says why when the value may not be read', async () => {
     await using estate = await Estate.open();
     estate.jwt('sf-one');
     estate.world.aws.access.deny([{ action: 'secretsmanager:GetSecretValue' }]);
@@ -241,8 +241,8 @@ describe.concurrent('status', { timeout: PATIENCE }, () => {
   });
 });
 
-describe.concurrent('check', { timeout: PATIENCE }, () => {
-  it('goes through the list, and asks Salesforce about a JWT that AppFlow would exchange', async () => {
+describe.concurrent('the command check', { timeout: PATIENCE }, () => {
+  it('goes through every step and asks Salesforce about a JWT that AppFlow would exchange', async () => {
     await using estate = await Estate.open();
     estate.jwt('good');
     estate.jwt('not-uploaded', { clientId: 'app-without-certificate' });
@@ -262,7 +262,7 @@ describe.concurrent('check', { timeout: PATIENCE }, () => {
     expect(estate.world.aws.calls.map(({ operation }) => operation)).not.toContain('UpdateConnectorProfile');
   });
 
-  it('shows independent faults at once, and the report of refresh as JSON', async () => {
+  it('shows independent faults at once and adds them to the JSON report of refresh', async () => {
     await using estate = await Estate.open();
     estate.secret('two', { grantType: 'JWT_BEARER', username: USER, privateKey: PRIVATE_KEY });
     const { code, body } = await estate.json(['check', 'two']);
@@ -288,8 +288,8 @@ describe.concurrent('check', { timeout: PATIENCE }, () => {
   });
 });
 
-describe.concurrent('refresh', { timeout: PATIENCE }, () => {
-  it('refreshes what is named, or all, and reports as the function does', async () => {
+describe.concurrent('the command refresh', { timeout: PATIENCE }, () => {
+  it('refreshes the named connections or all, and reports like the function', async () => {
     await using estate = await Estate.open();
     estate.jwt('a');
     estate.jwt('b', { username: 'left@example.com', handOver: 'ACCESS_TOKEN' });
@@ -346,7 +346,7 @@ describe.concurrent('refresh', { timeout: PATIENCE }, () => {
     expect((await estate.run(['refresh', 'nope'], { entry: 'bin.mjs' })).code).toBe(1);
   });
 
-  it('lets what is under way finish after Ctrl-C', async () => {
+  it('finishes the refreshes under way after Ctrl-C', async () => {
     const asked = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();
     await using estate = await Estate.open(async ({ operation }) => {
@@ -370,8 +370,8 @@ describe.concurrent('refresh', { timeout: PATIENCE }, () => {
   });
 });
 
-describe.concurrent('add', { timeout: PATIENCE }, () => {
-  it('goes all the way from nothing to refreshed for JWT_BEARER', async () => {
+describe.concurrent('the command add', { timeout: PATIENCE }, () => {
+  it('sets up a JWT_BEARER connection from nothing to its first refresh', async () => {
     await using estate = await Estate.open();
     const args = ['add', 'sf-new', '--grant', 'JWT_BEARER', '--client-id', 'new-app', '--username', USER];
     args.push('--login-url', estate.world.salesforce.url, '--interval', '1800', '--profile', 'new-profile');
@@ -412,7 +412,7 @@ describe.concurrent('add', { timeout: PATIENCE }, () => {
     expect(await readFile(join(directory, 'sf-new.crt'), 'utf8')).toBe(file);
   });
 
-  it('leaves nothing behind where the secret cannot be made', async () => {
+  it('leaves nothing behind when the secret cannot be created', async () => {
     await using estate = await Estate.open();
     estate.world.aws.access.deny([{ action: 'secretsmanager:CreateSecret' }]);
     const args = [
@@ -431,7 +431,7 @@ describe.concurrent('add', { timeout: PATIENCE }, () => {
     await expect(readFile(join(directory, 'denied.crt'))).rejects.toThrow('ENOENT');
   });
 
-  it('refuses what would not work, and names all that is missing', async () => {
+  it('refuses options that cannot work and names everything that is missing', async () => {
     await using estate = await Estate.open();
     estate.jwt('taken');
     const rival = await estate.run(['add', 'rival', '--profile', 'taken']);
@@ -447,7 +447,7 @@ describe.concurrent('add', { timeout: PATIENCE }, () => {
     await expect(readFile(join(directory, 'host.crt'))).rejects.toThrow('ENOENT');
   });
 
-  it('makes AUTHORIZATION_CODE connections from a token on stdin, from a log-in, or for authorize to finish', async () => {
+  it('creates AUTHORIZATION_CODE connections from a token on stdin, from a log-in, or for authorize to finish', async () => {
     await using estate = await Estate.open();
     for (const name of ['given', 'web', 'later']) estate.profile(name);
     const { refreshToken } = await estate.world.salesforce.issueRefreshToken(CODE_APP, USER);
@@ -487,7 +487,7 @@ describe.concurrent('add', { timeout: PATIENCE }, () => {
     });
   });
 
-  it('makes CLIENT_CREDENTIALS connections', async () => {
+  it('creates CLIENT_CREDENTIALS connections', async () => {
     await using estate = await Estate.open();
     const arn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:appflow-client-credentials/x-AbCdEf';
     const args = ['--grant', 'CLIENT_CREDENTIALS', '--client-credentials-arn', arn, '--hand-over', 'ACCESS_TOKEN'];
@@ -515,8 +515,8 @@ describe.concurrent('add', { timeout: PATIENCE }, () => {
   });
 });
 
-describe.concurrent('authorize', { timeout: PATIENCE }, () => {
-  it('cures SALESFORCE_REFUSED, and changes nothing but the seed', async () => {
+describe.concurrent('the command authorize', { timeout: PATIENCE }, () => {
+  it('cures SALESFORCE_REFUSED by changing only the seed', async () => {
     await using estate = await Estate.open();
     const { authCode, redirectUri } = { authCode: 'spent', redirectUri: 'https://example.com/' };
     await estate.code('sf-eu', {
@@ -549,7 +549,7 @@ describe.concurrent('authorize', { timeout: PATIENCE }, () => {
     expect((await estate.run(['refresh', 'sf-eu'])).code).toBe(0);
   });
 
-  it('stores nothing after a log-in of somebody else, a refusal, a wrong state or none at all', async () => {
+  it('stores nothing after a log-in by somebody else, a refusal, a forged state or for another grant', async () => {
     await using estate = await Estate.open();
     const seed = await estate.code('sf-eu');
     estate.world.salesforce.logIn('other@example.com');
@@ -586,8 +586,8 @@ describe.concurrent('authorize', { timeout: PATIENCE }, () => {
   });
 });
 
-describe.concurrent('exit codes', { timeout: PATIENCE }, () => {
-  it('2 for what the person got wrong', async () => {
+describe.concurrent('the exit code', { timeout: PATIENCE }, () => {
+  it('is 2 for a mistake of the user', async () => {
     await using estate = await Estate.open();
     const of = async (...args: string[]) => (await estate.run(args)).code;
     expect(await of('stat')).toBe(2);
@@ -600,7 +600,7 @@ describe.concurrent('exit codes', { timeout: PATIENCE }, () => {
     });
   });
 
-  it('3 where AWS could not be asked', async () => {
+  it('is 3 when AWS cannot be asked', async () => {
     await using estate = await Estate.open();
     estate.jwt('a');
     estate.world.aws.access.deny([{ action: 'secretsmanager:ListSecrets' }]);

@@ -108,13 +108,13 @@ function valuesFor({ least, most, fill }: Published): fc.Arbitrary<string> {
   );
 }
 
-describe('the check against the limits of AppFlow', () => {
-  it('knows every field that the API reference limits, and no other', () => {
+describe('checking a field against the limits of AppFlow', () => {
+  it('knows exactly the fields that the API reference limits', () => {
     const published = [...Object.keys(PUBLISHED), ...Object.keys(CHOICES)];
     expect(Object.keys(APPFLOW_LIMITS).sort()).toEqual(published.sort());
   });
 
-  it.each(Object.entries(PUBLISHED))('accepts for %s exactly what the published table accepts', (field, published) => {
+  it.each(Object.entries(PUBLISHED))('accepts exactly the published values for %s', (field, published) => {
     fc.assert(
       fc.property(valuesFor(published), (value) => {
         expect(problemOf(field, value) === undefined).toBe(accepts(published, value));
@@ -124,7 +124,7 @@ describe('the check against the limits of AppFlow', () => {
   });
 
   it.each(Object.entries(PUBLISHED))(
-    'counts characters of %s as code points, up to the very limit',
+    'counts the characters of %s as code points up to the exact limit',
     (field, published) => {
       const { least, most, fill } = published;
       for (const one of ['a', '😀']) {
@@ -143,7 +143,7 @@ describe('the check against the limits of AppFlow', () => {
     },
   );
 
-  it.each(Object.entries(CHOICES))('accepts for %s the published words alone', (field, words) => {
+  it.each(Object.entries(CHOICES))('accepts only the published words for %s', (field, words) => {
     for (const word of words) {
       expect(problemOf(field, word)).toBeUndefined();
       for (const wrong of [word.toLowerCase(), `${word} `, word.slice(1), ''])
@@ -151,21 +151,18 @@ describe('the check against the limits of AppFlow', () => {
     }
   });
 
-  it('refuses a "-" in the first two segments of a JWT and takes it in the third', () => {
+  it('allows a "-" only in the third segment of a JWT', () => {
     expect(problemOf('jwtToken', 'a.b.-_-')).toBeUndefined();
     expect(problemOf('jwtToken', 'a-.b.c')).toContain('pattern');
     expect(problemOf('jwtToken', 'a.-b.c')).toContain('pattern');
   });
 
-  it.each(['aws-us-gov', 'aws-cn'])(
-    'says of an ARN in %s that the partition is what AppFlow has no place for',
-    (partition) => {
-      const arn = `arn:${partition}:secretsmanager:us-gov-west-1:123456789012:secret:x-abcdef`;
-      expect(problemOf('clientCredentialsArn', arn)).toContain('partition');
-    },
-  );
+  it.each(['aws-us-gov', 'aws-cn'])('explains that AppFlow cannot take an ARN of the partition %s', (partition) => {
+    const arn = `arn:${partition}:secretsmanager:us-gov-west-1:123456789012:secret:x-abcdef`;
+    expect(problemOf('clientCredentialsArn', arn)).toContain('partition');
+  });
 
-  it('never repeats the value', () => {
+  it('never repeats the checked value', () => {
     const fields = fc.constantFrom(...Object.keys(PUBLISHED), ...Object.keys(CHOICES));
     fc.assert(
       fc.property(
@@ -183,7 +180,7 @@ describe('the check against the limits of AppFlow', () => {
 });
 
 describe('checkLimits', () => {
-  it('throws nothing where every field is within its limits or absent', () => {
+  it('accepts fields that are within their limits or absent', () => {
     const fields = {
       accessToken: new Redacted('a'),
       refreshToken: undefined,
@@ -193,7 +190,7 @@ describe('checkLimits', () => {
     expect(() => checkLimits('sf-prod', fields)).not.toThrow();
   });
 
-  it('names all fields that are wrong in one error, with their limits, the connection and no value', () => {
+  it('names each wrong field with its limit and the connection in one error without values', () => {
     fc.assert(
       fc.property(marker, (secret) => {
         const error = thrownBy(() =>

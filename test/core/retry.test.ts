@@ -20,14 +20,14 @@ function failing(times: number) {
 }
 
 describe('withRetries', () => {
-  it('gives the first answer without waiting', async () => {
+  it('returns the first answer without waiting', async () => {
     const run = fakeRun();
     const { attempt, calls } = failing(0);
     await expect(withRetries(run, attempt, always)).resolves.toBe('answer 1');
     expect([calls(), run.waits]).toEqual([1, []]);
   });
 
-  it('tries five times unless told otherwise, and throws what was thrown last', async () => {
+  it('tries five times by default and throws the last error', async () => {
     const four = failing(4);
     await expect(withRetries(fakeRun(), four.attempt, always)).resolves.toBe('answer 5');
     const five = failing(5);
@@ -38,7 +38,7 @@ describe('withRetries', () => {
     expect(one.calls()).toBe(1);
   });
 
-  it('does not try again what is not worth it', async () => {
+  it('gives up at once on an error that is not worth a retry', async () => {
     const run = fakeRun();
     const { attempt, calls } = failing(9);
     const asked: unknown[] = [];
@@ -65,7 +65,7 @@ describe('withRetries', () => {
   // Binary fractions, so that sums are exact.
   const thousandths = fc.nat({ max: 1_023 }).map((n) => n / 1_024);
 
-  it('never waits beyond the deadline, and gives up at once where the next wait would', async () => {
+  it('gives up at once when the next wait would pass the deadline', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat({ max: 20_000 }),
@@ -85,7 +85,7 @@ describe('withRetries', () => {
     );
   });
 
-  it('does not start again once the run was aborted', async () => {
+  it('stops trying once the run is aborted', async () => {
     const abort = new AbortController();
     const run = fakeRun({ signal: abort.signal });
     let calls = 0;

@@ -9,7 +9,7 @@ const thrown = (promise: Promise<unknown>) =>
   );
 
 describe('dispatch', () => {
-  it('sends those that are due, and names profiles that are missing or shared', async () => {
+  it('enqueues due connections and names missing and shared profiles', async () => {
     const world = await testWorld();
     world.addJwt('due');
     world.addJwt('fresh', {}, { 'refresh-interval-seconds': '7200' });
@@ -44,7 +44,7 @@ describe('dispatch', () => {
     expect(world.aws.calls.map(({ operation }) => operation).filter((name) => /SecretValue/.test(name))).toEqual([]);
   });
 
-  it('sends all of them when forced, also twice in a row', async () => {
+  it('enqueues every connection when forced, even twice in a row', async () => {
     const world = await testWorld();
     world.addJwt('a');
     await world.tick();
@@ -54,7 +54,7 @@ describe('dispatch', () => {
     expect(world.aws.queue.messages(QUEUE)).toHaveLength(2);
   });
 
-  it('sends a tick that comes twice once', async () => {
+  it('enqueues a connection once when the same tick comes twice', async () => {
     const world = await testWorld();
     world.addJwt('a');
     await world.invoke('dispatch', { scheduledTime: START.toISOString() });
@@ -62,7 +62,7 @@ describe('dispatch', () => {
     expect(world.aws.queue.messages(QUEUE)).toHaveLength(1);
   });
 
-  it('throws INPUT_INVALID and SETTINGS_INVALID', async () => {
+  it('throws INPUT_INVALID for a wrong event and SETTINGS_INVALID without a queue', async () => {
     const world = await testWorld();
     expect(await thrown(world.invoke('dispatch', { scheduledTime: 'soon' }))).toBe('INPUT_INVALID');
     expect(await thrown(world.invoke('dispatch', { force: true, foo: 1 }))).toBe('INPUT_INVALID');
@@ -71,7 +71,7 @@ describe('dispatch', () => {
     expect(await thrown(blind.invoke('dispatch', {}))).toBe('SETTINGS_INVALID');
   });
 
-  it('leaves a connection with a wrong tag alone, and serves the others', async () => {
+  it('skips a connection with a wrong tag and enqueues the others', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.addJwt('b', {}, { 'refresh-interval-seconds': 'hourly' });

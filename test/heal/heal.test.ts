@@ -19,7 +19,7 @@ async function failing(triggerType: 'OnDemand' | 'Scheduled', rerun = 'true') {
 }
 
 describe('heal', () => {
-  it('refreshes the connection of an on-demand flow that could not log in, and runs it again under the id of the event', async () => {
+  it('refreshes the connection of a failed on-demand flow and reruns it under the id of the event', async () => {
     const world = await failing('OnDemand');
     const event = await world.aws.appflow.flows.run('accounts');
     expect(event.detail['status']).toBe('Execution Failed');
@@ -30,7 +30,7 @@ describe('heal', () => {
     expect(world.aws.appflow.flows.events().at(-1)?.detail['status']).toBe('Execution Successful');
   });
 
-  it('lets an active scheduled flow wait for its time, and activates one that AppFlow switched off', async () => {
+  it('leaves an active scheduled flow to its schedule and reactivates one that AppFlow deactivated', async () => {
     const world = await failing('Scheduled');
     const failed = await world.aws.appflow.flows.run('accounts');
     world.clock.turn(5);
@@ -46,7 +46,7 @@ describe('heal', () => {
     expect(world.aws.appflow.flows.find('accounts').status).toBe('Active');
   });
 
-  it('only refreshes where RERUN_FLOWS is off', async () => {
+  it('refreshes without starting a flow when RERUN_FLOWS is off', async () => {
     const world = await failing('OnDemand', 'false');
     const event = await world.aws.appflow.flows.run('accounts');
     world.clock.turn(5);
@@ -54,7 +54,7 @@ describe('heal', () => {
     expect(starts(world)).toHaveLength(0);
   });
 
-  it('does nothing, and says so, where the credential was less than 15 minutes old when the run started', async () => {
+  it('reports nothing to do when the credential was under 15 minutes old at the start of the run', async () => {
     const world = await failing('OnDemand');
     await world.refresh(['sf']);
     world.salesforce.inactiveUser('integration@example.com', true);
@@ -69,7 +69,7 @@ describe('heal', () => {
     expect(starts(world)).toHaveLength(0);
   });
 
-  it('needs only the second step where the profile was updated since the run started', async () => {
+  it('only reruns the flow when the profile was updated since the run started', async () => {
     const world = await failing('OnDemand');
     const event = await world.aws.appflow.flows.run('accounts');
     world.clock.turn(5);
@@ -80,7 +80,7 @@ describe('heal', () => {
     expect(starts(world)).toHaveLength(1);
   });
 
-  it('leaves flows alone that failed over something else, are not ours or are gone', async () => {
+  it('leaves a flow alone that failed for another reason, has no connection or is gone', async () => {
     const world = await failing('OnDemand');
     const event = await world.aws.appflow.flows.run('accounts');
     const other = { ...event, detail: { ...event.detail, error: 'The S3 bucket does not exist.' } };
@@ -96,7 +96,7 @@ describe('heal', () => {
     expect(updates(world)).toBe(0);
   });
 
-  it('does not start a flow whose connection a person must mend', async () => {
+  it('starts no flow when only a person can mend its connection', async () => {
     const world = await testWorld({ settings: { RERUN_FLOWS: 'true' } });
     world.addJwt('sf', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
     world.aws.appflow.flows.create({ flowName: 'accounts', connectorProfileName: 'sf' });
@@ -106,7 +106,7 @@ describe('heal', () => {
     expect(starts(world)).toHaveLength(0);
   });
 
-  it('starts a flow once for an event that comes twice', async () => {
+  it('starts a flow once when its event comes twice', async () => {
     const world = await failing('OnDemand');
     const event = await world.aws.appflow.flows.run('accounts');
     world.clock.turn(5);
@@ -116,7 +116,7 @@ describe('heal', () => {
     expect(updates(world)).toBe(1);
   });
 
-  it('throws what may pass, so that Lambda invokes it again, and INPUT_INVALID for any other event', async () => {
+  it('throws temporary failures for Lambda to retry, and INPUT_INVALID for any other event', async () => {
     const world = await failing('OnDemand');
     const event = await world.aws.appflow.flows.run('accounts');
     world.clock.turn(5);

@@ -75,20 +75,20 @@ async function invoke(name: string, event: unknown): Promise<v.InferOutput<typeo
   return v.parse(Outcome, JSON.parse(last));
 }
 
-test('every function has a zip of its own, and nothing else has one', () => {
+test('every function has a zip of its own, and there are no others', () => {
   expect([...build.zips.keys()].sort()).toEqual(FUNCTIONS);
 });
 
 describe.each(FUNCTIONS)('the zip of %s', (name) => {
-  test('holds the bundle alone: no test, no package, no local file, and no package.json that would make it a module', () => {
+  test('contains only the bundle, without a package.json that would make it a module', () => {
     expect([...unzip(zipOf(name)).keys()]).toEqual([`functions/${name}.js`]);
   });
 
-  test('is small', () => {
+  test('is smaller than a megabyte', () => {
     expect(statSync(zipOf(name)).size).toBeLessThan(LARGEST_ZIP);
   });
 
-  test('brings the AWS SDK along and asks for nothing but what Node has', () => {
+  test('bundles the AWS SDK and requires only modules of Node', () => {
     const bundle = Buffer.from(unzip(zipOf(name)).get(`functions/${name}.js`) ?? []).toString();
     // Behind a bracket it is advice in an error message of the SDK.
     const required = [...bundle.matchAll(/(?<!\[)\b(?:require|import)\("([^"]+)"\)/g)].map(
@@ -99,7 +99,7 @@ describe.each(FUNCTIONS)('the zip of %s', (name) => {
     expect(required.filter((specifier) => !builtin(specifier))).toEqual([]);
   });
 
-  test('keeps out whoever was on the machine that built it', () => {
+  test('contains no path of the machine that built it', () => {
     const bundle = Buffer.from(unzip(zipOf(name)).get(`functions/${name}.js`) ?? []).toString();
     expect(bundle).not.toContain(join(import.meta.dirname, '../..'));
   });
@@ -125,11 +125,11 @@ test('rotate loads and refuses a step that Secrets Manager does not have', async
   expect(await invoke('rotate', event)).toMatchObject({ errorType: 'INPUT_INVALID' });
 });
 
-test('heal loads and refuses an event that is none of AppFlow', async () => {
+test('heal loads and refuses an event that is not from AppFlow', async () => {
   expect(await invoke('heal', { source: 'aws.ec2' })).toMatchObject({ errorType: 'INPUT_INVALID' });
 });
 
-test('the folder that a bundle runs in has no packages in reach', () => {
+test('the bundles run where no packages are in reach', () => {
   const folder = unpack(zipOf('refresh'));
   folders.push(folder);
   const above = folder.split('/').map((_, index, parts) => join('/', ...parts.slice(0, index + 1), 'node_modules'));

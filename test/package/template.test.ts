@@ -99,7 +99,7 @@ function under(key: string, value: unknown): unknown[] {
 }
 
 describe('the template', () => {
-  test('has nothing that the validator of CloudFormation calls an error', () => {
+  test('passes the validator of CloudFormation without errors', () => {
     const engine = new RegoEngine();
     try {
       // With every parameter given, since the validator looks at both sides of a condition: the empty defaults are no ARN and no subnet.
@@ -117,7 +117,7 @@ describe('the template', () => {
     }
   });
 
-  test('has nothing that cfn-lint calls an error', async (context) => {
+  test('passes cfn-lint without errors', async (context) => {
     const run = promisify(execFile);
     const installed = await run('cfn-lint', ['--version']).then(
       () => true,
@@ -134,7 +134,7 @@ describe('the template', () => {
     expect(text).not.toMatch(/eu-central-1|\b\d{12}\b/);
   });
 
-  test('keeps the key that token secrets are under when it is removed', () => {
+  test('keeps the key of the token secrets when the stack is removed', () => {
     const key = template.Resources['Key'];
     expect(key?.DeletionPolicy).toBe('Retain');
     expect(key?.UpdateReplacePolicy).toBe('Retain');
@@ -143,7 +143,7 @@ describe('the template', () => {
 });
 
 describe('the functions', () => {
-  test.each(FUNCTIONS)('%s runs on Node 24 and ARM, traced, with the role that is named after it', (name) => {
+  test.each(FUNCTIONS)('%s runs on Node 24 and ARM, with tracing and a role of its own', (name) => {
     expect(properties(`${capitalised(name)}LambdaFunction`)).toMatchObject({
       Handler: `functions/${name}.handler`,
       Runtime: 'nodejs24.x',
@@ -153,14 +153,14 @@ describe('the functions', () => {
     });
   });
 
-  test.each(FUNCTIONS)('%s logs into an encrypted group that forgets', (name) => {
+  test.each(FUNCTIONS)('%s logs into an encrypted group with limited retention', (name) => {
     expect(properties(`${capitalised(name)}LogGroup`)).toMatchObject({
       RetentionInDays: 90,
       KmsKeyId: { 'Fn::GetAtt': ['Key', 'Arn'] },
     });
   });
 
-  test.each(FUNCTIONS)('%s is given settings that it accepts, and no others than it knows', (name) => {
+  test.each(FUNCTIONS)('%s receives only settings that it knows and accepts', (name) => {
     const Environment = v.object({ Environment: v.object({ Variables: v.record(v.string(), v.unknown()) }) });
     const given = v.parse(Environment, properties(`${capitalised(name)}LambdaFunction`)).Environment.Variables;
     // What the template refers to, as it will be once it is deployed.
@@ -193,13 +193,13 @@ describe('the functions', () => {
     );
   });
 
-  test.each(['dispatch', 'rotate', 'heal'])('an event that %s fails with to the end is kept', (name) => {
+  test.each(['dispatch', 'rotate', 'heal'])('an event that %s fails with for good is kept', (name) => {
     expect(properties(`${capitalised(name)}LambdaEvConf`)).toMatchObject({
       DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['FailedEvents', 'Arn'] } } },
     });
   });
 
-  test('those that talk to Salesforce, and no others, can be put into subnets with a known address', () => {
+  test('only functions that talk to Salesforce can be put into subnets with a known address', () => {
     const placed = ofType('AWS::Lambda::Function').filter(([, { VpcConfig }]) => VpcConfig !== undefined);
     expect(placed.map(([id]) => id).sort()).toEqual(
       TALK_TO_SALESFORCE.map((name) => `${capitalised(name)}LambdaFunction`).sort(),
@@ -215,7 +215,7 @@ describe('the functions', () => {
     }
   });
 
-  test('Secrets Manager of this account may invoke rotate, and EventBridge heal', () => {
+  test('Secrets Manager of this account may invoke rotate, and EventBridge may invoke heal', () => {
     const invokers = ofType('AWS::Lambda::Permission').map(([, given]) => given);
     // Two rules of EventBridge's, and Secrets Manager.
     expect(invokers).toHaveLength(3);
@@ -232,7 +232,7 @@ describe('the functions', () => {
 });
 
 describe('the schedule', () => {
-  test('ticks as often as dispatch is told, at the very time, and says which', () => {
+  test('ticks on time at the rate that dispatch knows and passes the scheduled time', () => {
     const { Variables } = v.parse(
       v.object({ Environment: v.object({ Variables: v.looseObject({ TICK_SECONDS: v.unknown() }) }) }),
       properties('DispatchLambdaFunction'),
@@ -251,7 +251,7 @@ describe('the schedule', () => {
     });
   });
 
-  test('AppFlow events reach heal, and those that cannot be delivered are kept', () => {
+  test('AppFlow events reach heal, and undeliverable ones are kept', () => {
     const rules = ofType('AWS::Events::Rule').map(([, rule]) => rule);
     expect(rules.map(({ EventPattern }) => EventPattern)).toEqual([
       {
@@ -276,7 +276,7 @@ describe('the schedule', () => {
 });
 
 describe('the queue', () => {
-  test('hands a batch out again only after six timeouts of refresh, and gives up after two tries', () => {
+  test('redelivers a batch only after six timeouts of refresh and gives up after two tries', () => {
     expect(properties('RefreshQueue')).toMatchObject({
       FifoQueue: true,
       ContentBasedDeduplication: false,
@@ -288,7 +288,7 @@ describe('the queue', () => {
     expect(properties('RefreshDeadLetters')['FifoQueue']).toBe(true);
   });
 
-  test('gives refresh ten messages at a time and takes back those that failed alone', () => {
+  test('gives refresh ten messages at a time and takes back only those that failed', () => {
     expect(ofType('AWS::Lambda::EventSourceMapping').map(([, mapping]) => mapping)).toEqual([
       {
         BatchSize: 10,
@@ -301,13 +301,13 @@ describe('the queue', () => {
     ]);
   });
 
-  test('is encrypted with our key, as are the others', () => {
+  test('is encrypted with the key of the stack, like the other queues', () => {
     const queues = ofType('AWS::SQS::Queue');
     expect(queues.map(([id]) => id).sort()).toEqual(['FailedEvents', 'RefreshDeadLetters', 'RefreshQueue']);
     for (const [, { KmsMasterKeyId }] of queues) expect(KmsMasterKeyId).toEqual({ 'Fn::GetAtt': ['Key', 'Arn'] });
   });
 
-  test('for failed events is not first in, first out, since neither Scheduler nor EventBridge nor Lambda writes to one that is', () => {
+  test('for failed events is a standard queue, since its senders cannot write to FIFO queues', () => {
     expect(properties('FailedEvents')['FifoQueue']).toBeUndefined();
   });
 });
@@ -357,7 +357,7 @@ function listed(permissions: readonly Permission[]): string[] {
 }
 
 describe('the roles', () => {
-  test('are one for each function and one for the schedule', () => {
+  test('exist once for each function and once for the schedule', () => {
     expect(
       ofType('AWS::IAM::Role')
         .map(([id]) => id)
@@ -365,19 +365,19 @@ describe('the roles', () => {
     ).toEqual(ROLES.map((name) => `${capitalised(name)}Role`).sort());
   });
 
-  test.each(ROLES)('%s may do what the table of permissions says, and nothing else', (name) => {
+  test.each(ROLES)('%s may do exactly what the table of permissions says', (name) => {
     const { always } = statements(`${capitalised(name)}Role`);
     expect(granted(always)).toEqual(listed(PERMISSIONS[name]));
   });
 
-  test.each(ROLES)('the table gives no permission of %s twice, and a source for each that no call shows', (name) => {
+  test.each(ROLES)('the table lists each permission of %s once, with a source for each that no call shows', (name) => {
     const lines = listed(PERMISSIONS[name]);
     expect(lines).toEqual([...new Set(lines)]);
     for (const { because } of PERMISSIONS[name])
       if (because !== 'recorded') expect(because.implied).toMatch(/: .+\.html/);
   });
 
-  test('may attach to subnets only where there are any, only if the function talks to Salesforce, and never from its code', () => {
+  test('may attach to given subnets only for functions that talk to Salesforce, and never from their code', () => {
     for (const name of ROLES) {
       const { inVpc } = statements(`${capitalised(name)}Role`);
       const talks = TALK_TO_SALESFORCE.some((other) => other === name);
@@ -393,7 +393,7 @@ describe('the roles', () => {
     }
   });
 
-  test('nothing in the template grants an action by wildcard, no role and no policy of a key, queue, topic or bucket', () => {
+  test('no role and no policy of a key, queue, topic or bucket grants an action by wildcard', () => {
     const grants = under('Statement', template)
       .flat()
       .filter((statement) => v.is(v.object({ Effect: v.literal('Allow') }), statement));
@@ -404,7 +404,7 @@ describe('the roles', () => {
     expect(actions.filter((action) => typeof action !== 'string' || action.includes('*'))).toEqual([]);
   });
 
-  test('what is granted on every resource is what IAM cannot narrow, each with its reason', () => {
+  test('an action is granted on every resource only when IAM cannot narrow it, with a reason', () => {
     const everywhere = ROLES.flatMap((name) => {
       const { always, inVpc } = statements(`${capitalised(name)}Role`);
       return [...always, ...inVpc]
@@ -414,7 +414,7 @@ describe('the roles', () => {
     expect([...new Set(everywhere)].sort()).toEqual(Object.keys(WITHOUT_RESOURCE).sort());
   });
 
-  test('dispatch can read no value of a secret or parameter, and decrypt nothing but messages', () => {
+  test('dispatch cannot read secrets or parameters and can decrypt only messages', () => {
     const { always } = statements('DispatchRole');
     const actions = always.flatMap(({ Action }) => Action);
     for (const reads of [
@@ -430,7 +430,7 @@ describe('the roles', () => {
     for (const line of decrypting) expect(line).toMatch(/when kms:ViaService is sqs\./);
   });
 
-  test("nobody can write to the operator's secrets", () => {
+  test("no role can write to the operator's secrets", () => {
     const reading = ['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret'];
     for (const name of ROLES) {
       const { always } = statements(`${capitalised(name)}Role`);
@@ -457,7 +457,7 @@ describe('the alarms', () => {
   const GAUGES = ['OverdueConnections', 'MissingProfiles', 'SharedProfiles', 'TokensInEscrow'];
   const alarms = () => ofType('AWS::CloudWatch::Alarm').map(([id, given]) => ({ id, ...v.parse(Alarm, given) }));
 
-  test('watch for connections that are behind, profiles that are missing or shared, tokens in escrow, silence, errors and dead letters', () => {
+  test('watch overdue connections, missing and shared profiles, escrow, silence, errors and dead letters', () => {
     expect(
       alarms()
         .map(({ id }) => id)
@@ -465,7 +465,7 @@ describe('the alarms', () => {
     ).toEqual([...GAUGES, 'DispatchErrors', 'FailedEventsNotEmpty', 'RefreshDeadLettersNotEmpty', 'Silence'].sort());
   });
 
-  test('stand on metrics that the code emits, or on those of AWS for resources of the template', () => {
+  test('use metrics that the code emits or that AWS emits for resources of the template', () => {
     const emitted = emittedMetrics();
     for (const { Namespace, MetricName, Dimensions } of alarms()) {
       if (Namespace === 'AppFlowTokenRefresher') {
@@ -485,7 +485,7 @@ describe('the alarms', () => {
     }
   });
 
-  test.each(GAUGES)('%s stands while its gauge is above zero, and stays as it is while nobody measures', (name) => {
+  test.each(GAUGES)('%s is raised while its gauge is above zero and keeps its state without data', (name) => {
     expect(properties(name)).toMatchObject({
       MetricName: name,
       Statistic: 'Maximum',
@@ -497,7 +497,7 @@ describe('the alarms', () => {
     });
   });
 
-  test('silence is two ticks without any data', () => {
+  test('the one for silence is raised after two ticks without data', () => {
     expect(properties('Silence')).toMatchObject({
       MetricName: 'Connections',
       Statistic: 'SampleCount',
@@ -509,7 +509,7 @@ describe('the alarms', () => {
     });
   });
 
-  test('tell of the end as of the beginning, to the topic that was given or one of our own', () => {
+  test('notify the given topic, or one of the stack, when they are raised and when they clear', () => {
     const topic = [{ 'Fn::If': ['MakesTopic', { Ref: 'AlarmTopic' }, { Ref: 'AlarmTopicArn' }] }];
     for (const { AlarmActions, OKActions } of alarms()) {
       expect(AlarmActions).toEqual(topic);
@@ -519,7 +519,7 @@ describe('the alarms', () => {
     expect(template.Conditions['MakesTopic']).toEqual({ 'Fn::Equals': [{ Ref: 'AlarmTopicArn' }, ''] });
   });
 
-  test('say what to do, where to look, and lead there by a link', () => {
+  test('say what to do and where to look, with a link', () => {
     const query = properties('WhatFailedQuery')['Name'];
     expect(query).toBe('appflow-token-refresher/dev/what-failed');
     for (const { AlarmDescription } of alarms()) {
@@ -534,7 +534,7 @@ describe('the alarms', () => {
     }
   });
 
-  test('the saved query lists connection, code and hint, out of the logs of all functions', () => {
+  test('the saved query lists connection, code and hint from the logs of all functions', () => {
     const { LogGroupNames, QueryString } = properties('WhatFailedQuery');
     expect(LogGroupNames).toEqual(FUNCTIONS.map((name) => ({ Ref: `${capitalised(name)}LogGroup` })));
     expect(QueryString).toBe(
@@ -562,13 +562,13 @@ describe('the dashboard', () => {
     return v.parse(v.object({ widgets: v.array(Widget) }), JSON.parse(source)).widgets;
   };
 
-  test('begins with all the alarms', () => {
+  test('starts with all alarms', () => {
     const [first] = body();
     const ids = ofType('AWS::CloudWatch::Alarm').map(([id]) => id);
     expect(first?.properties.alarms?.toSorted()).toEqual(ids.map((id) => `\${${id}.Arn}`).sort());
   });
 
-  test('shows metrics that the code emits', () => {
+  test('shows only metrics that the code emits', () => {
     const emitted = emittedMetrics();
     const shown = body()
       .flatMap(({ properties: { metrics = [] } }) => metrics)
@@ -581,7 +581,7 @@ describe('the dashboard', () => {
     for (const name of [...shown, ...searched]) expect(emitted).toContain(name);
   });
 
-  test('names the connections whose last attempt failed, why and what to do, out of the logs of all functions', () => {
+  test('lists the connections whose last attempt failed, with cause and hint, from the logs of all functions', () => {
     const [failing, warnings] = body().flatMap(({ type, properties: { query } }) => (type === 'log' ? [query] : []));
     const sources = FUNCTIONS.map((name) => `SOURCE '\${${capitalised(name)}LogGroup}' | `).join('');
     for (const query of [failing, warnings]) expect(query?.startsWith(sources)).toBe(true);
@@ -593,7 +593,7 @@ describe('the dashboard', () => {
     expect(new RegExp(parse).exec(line)?.groups?.['reason']).toBe('invalid_grant: expired');
   });
 
-  test('fits the width of 24 columns, and no widget lies over another', () => {
+  test('fits into 24 columns without overlapping widgets', () => {
     const taken = new Set<string>();
     for (const { x, y, width, height } of body()) {
       expect(x + width).toBeLessThanOrEqual(24);

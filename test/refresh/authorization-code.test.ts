@@ -7,7 +7,7 @@ const exchanges = (world: TestWorld) =>
 const first = async (world: TestWorld, name: string) => (await world.refresh([name])).connections[0];
 
 describe('refresh of an AUTHORIZATION_CODE connection', () => {
-  it('hands over access and refresh token where Salesforce does not rotate, and says when the access token ends', async () => {
+  it('hands over both tokens and reports the expiry when Salesforce does not rotate', async () => {
     const world = await testWorld();
     const seed = await world.addCode('sf');
     expect(await first(world, 'sf')).toEqual({
@@ -24,7 +24,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.tokens('sf')).toMatchObject({ refreshToken: seed, accessToken: held?.accessToken, rotates: false });
   });
 
-  it('keeps the new refresh token and hands over the access token alone where Salesforce rotates', async () => {
+  it('stores the new refresh token and hands over only the access token when Salesforce rotates', async () => {
     const world = await testWorld({ rotation: true });
     const seed = await world.addCode('sf');
     for (let n = 1; n <= 3; n++) {
@@ -49,7 +49,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.aws.secrets.describe('appflow-token-refresher/sf')).toEqual(before);
   });
 
-  it('exchanges an authorization code once, and refreshes with what it brought', async () => {
+  it('exchanges an authorization code once and then uses its refresh token', async () => {
     const world = await testWorld({ rotation: true });
     const redirectUri = 'http://127.0.0.1:8400/';
     const authCode = await world.salesforce.issueAuthCode(CODE_APP, USER, redirectUri);
@@ -59,7 +59,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.calls.filter(({ operation }) => operation === 'token:authorization_code')).toHaveLength(1);
   });
 
-  it('takes a changed seed for a re-authorisation, and an unchanged one never', async () => {
+  it('treats only a changed seed as a new authorisation', async () => {
     const world = await testWorld({ rotation: true });
     const seed = await world.addCode('sf');
     await world.refresh(['sf']);
@@ -79,7 +79,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.family(seed)?.reuseDetected).toBe(false);
   });
 
-  it('refuses intervals at which a day of versions does not fit into a secret', async () => {
+  it('refuses an interval that makes more versions a day than a secret can hold', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('steady', {}, { 'refresh-interval-seconds': '899' });
     await world.addCode('rotating', {}, { 'refresh-interval-seconds': '1799' });
@@ -92,14 +92,14 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(exchanges(world)).toBe(1);
   });
 
-  it('refuses an access token that would end before the next refresh, and keeps the refresh token', async () => {
+  it('refuses an access token that expires before the next refresh, but stores the refresh token', async () => {
     const world = await testWorld({ rotation: true });
     const seed = await world.addCode('sf', {}, { 'refresh-interval-seconds': '7201' });
     expect((await first(world, 'sf'))?.error?.code).toBe('LIFETIME_TOO_SHORT');
     expect(world.salesforce.family(seed)?.liveRefreshToken).toBe(world.tokens('sf')?.['refreshToken']);
   });
 
-  it('refuses a clientCredentialsArn whose secret is of another app', async () => {
+  it('refuses a clientCredentialsArn whose secret belongs to another app', async () => {
     const world = await testWorld();
     const arn = world.addClient('other');
     await world.addCode('sf', { clientSecret: undefined, clientCredentialsArn: arn });
@@ -107,7 +107,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect((await first(world, 'sf'))?.error?.message).toContain('clientId is not the one');
   });
 
-  it('tells in a dry run that the token secret holds what nobody can read', async () => {
+  it('reports an unreadable token secret in a dry run', async () => {
     const world = await testWorld();
     await world.addCode('sf');
     await world.refresh(['sf']);
@@ -115,7 +115,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect((await world.refresh(['sf'], true)).connections[0]?.error?.code).toBe('SECRET_MALFORMED');
   });
 
-  it('costs one exchange and two tries where AppFlow cannot log in with the new access token', async () => {
+  it('makes one exchange and two hand-overs when AppFlow cannot log in with the new access token', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     world.fault = ({ operation }, phase) =>
@@ -127,7 +127,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.aws.calls.filter(({ operation }) => operation === 'UpdateConnectorProfile')).toHaveLength(2);
   });
 
-  it('exchanges anew where the token that AppFlow could not be given has grown too old', async () => {
+  it('exchanges again when the token that never reached AppFlow has grown too old', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf', {}, { 'refresh-interval-seconds': '5400' });
     world.fault = ({ operation }, phase) =>
@@ -145,7 +145,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(exchanges(world)).toBeLessThanOrEqual(2);
   });
 
-  it('goes on after a rotation whose version id is no UUID, as Terraform starts it', async () => {
+  it('continues after a rotation by Terraform, whose version id is not a UUID', async () => {
     const world = await testWorld({ rotation: true });
     const seed = await world.addCode('sf');
     await world.refresh(['sf']);
@@ -160,7 +160,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.family(seed)).toMatchObject({ alive: true, exchanges: 3 });
   });
 
-  it('spends nothing in a rotation whose profile two secrets name', async () => {
+  it('spends no token in a rotation of a profile that two secrets name', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     await world.refresh(['sf']);
@@ -172,7 +172,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(exchanges(world)).toBe(1);
   });
 
-  it('fills a token secret that was made beforehand without a value', async () => {
+  it('fills a token secret that was created without a value', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     world.aws.secrets.create({ name: 'appflow-token-refresher-tokens/sf' });
@@ -181,7 +181,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('empties escrow also where the retry shares its batch with a message of a later tick', async () => {
+  it('empties escrow even when the retry shares its batch with a message of a later tick', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     await world.refresh(['sf']);
@@ -210,7 +210,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('exchanges nothing in a dry run', async () => {
+  it('exchanges no token in a dry run', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     expect(await world.refresh(['sf'], true)).toMatchObject({
@@ -221,7 +221,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.tokens('sf')).toBeUndefined();
   });
 
-  it('stores the token from escrow as soon as the secret takes it again', async () => {
+  it('stores the token from escrow as soon as the secret accepts it again', async () => {
     const world = await testWorld({ rotation: true });
     const seed = await world.addCode('sf');
     await world.refresh(['sf']);

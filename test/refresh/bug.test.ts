@@ -3,7 +3,7 @@ import { Redacted } from '../../functions/core/redacted.ts';
 import { captureOutput } from '../../infra/local/output.ts';
 import { testWorld } from '../support/world.ts';
 
-it('a bug in serving one connection hurts no other, and leaves neither its message in the log nor in what is thrown', async () => {
+it('a bug in serving one connection spares the others and keeps its message out of log and error', async () => {
   process.env['POWERTOOLS_LOG_LEVEL'] = 'DEBUG';
   process.env['POWERTOOLS_METRICS_DISABLED'] = 'false';
   const world = await testWorld();

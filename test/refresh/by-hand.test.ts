@@ -13,7 +13,7 @@ const thrown = (promise: Promise<unknown>) =>
   );
 
 describe('refresh by hand', () => {
-  it('throws INPUT_INVALID with all that is wrong with the event, and reaches no service', async () => {
+  it('throws INPUT_INVALID with every problem of the event before it calls a service', async () => {
     const world = await testWorld();
     const error = await thrown(world.invoke('refresh', { connections: [], dryRun: 'yes', conections: 1 }));
     expect(error.name).toBe('INPUT_INVALID');
@@ -32,18 +32,18 @@ describe('refresh by hand', () => {
     [{ connections: ['no spaces, please'] }],
     [{ connections: [7] }],
     [{ Records: [] }],
-  ])('refuses %j', async (event) => {
+  ])('refuses the event %j', async (event) => {
     const world = await testWorld();
     expect((await thrown(world.invoke('refresh', event))).name).toBe('INPUT_INVALID');
   });
 
-  it('serves a connection that is named twice once', async () => {
+  it('refreshes a connection once when it is named twice', async () => {
     const world = await testWorld();
     world.addJwt('a');
     expect(await outcomes(world, ['a', 'a'])).toEqual(['refreshed']);
   });
 
-  it('answers in the order of the question, and one bad connection stops no other', async () => {
+  it('answers in the order of the event and serves good connections beside bad ones', async () => {
     const world = await testWorld();
     world.addJwt('good');
     world.addJwt('typo', { usrname: 'x' });
@@ -79,7 +79,7 @@ describe('refresh by hand', () => {
     expect(report.connections[1]).not.toHaveProperty('grantType');
   });
 
-  it('serves neither of two secrets on one profile, also where only one of them is named', async () => {
+  it('refuses both secrets that share a profile, even when only one of them is named', async () => {
     const world = await testWorld();
     world.addJwt('one', {}, { 'connector-profile-name': 'both' });
     world.addJwt('two', {}, { 'connector-profile-name': 'both' });
@@ -87,7 +87,7 @@ describe('refresh by hand', () => {
     expect(await outcomes(world, ['two', 'one'])).toEqual(['PROFILE_SHARED', 'PROFILE_SHARED']);
   });
 
-  it('changes nothing in a dry run, and says what a run would do', async () => {
+  it('changes nothing in a dry run and reports what a run would do', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.addJwt('b', { handOver: 'ACCESS_TOKEN' });
@@ -105,14 +105,14 @@ describe('refresh by hand', () => {
     expect(world.aws.calls.map(({ operation }) => operation)).not.toContain('UpdateConnectorProfile');
   });
 
-  it('tells in a dry run that AppFlow does not support the grant', async () => {
+  it('reports an unsupported grant in a dry run', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.aws.appflow.supportedGrants = ['AUTHORIZATION_CODE'];
     expect((await world.refresh(['a'], true)).connections[0]?.error?.code).toBe('GRANT_UNSUPPORTED');
   });
 
-  it('names action and resource where IAM says no', async () => {
+  it('names the action and the resource that IAM denies', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.aws.access.deny([{ action: 'appflow:UpdateConnectorProfile', resource: '*' }]);
@@ -122,7 +122,7 @@ describe('refresh by hand', () => {
     expect(error?.message).toContain('connectorprofile/a');
   });
 
-  it('names the secret that must not be read', async () => {
+  it('names the secret that IAM forbids to read', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.addJwt('b');
@@ -137,7 +137,7 @@ describe('refresh by hand', () => {
     expect(report.connections[0]?.error?.message).toContain('appflow-token-refresher/a');
   });
 
-  it('reports a Secrets Manager that cannot be reached for each connection', async () => {
+  it('reports SECRETS_UNAVAILABLE for a connection when Secrets Manager fails', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.fault = (call, phase) =>
@@ -147,7 +147,7 @@ describe('refresh by hand', () => {
     expect(await outcomes(world, ['a'])).toEqual(['SECRETS_UNAVAILABLE']);
   });
 
-  it('reports all that is wrong with the settings in one error', async () => {
+  it('reports every wrong setting in one error', async () => {
     const world = await testWorld({
       settings: {
         TICK_SECONDS: 'often',

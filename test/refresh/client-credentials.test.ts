@@ -5,7 +5,7 @@ const first = async (world: TestWorld, name: string, dryRun = false) =>
   (await world.refresh([name], dryRun)).connections[0];
 
 describe('refresh of a CLIENT_CREDENTIALS connection', () => {
-  it('hands over the ARN where AppFlow lists the grant', async () => {
+  it('hands over the ARN when AppFlow supports the grant', async () => {
     const world = await testWorld();
     world.aws.appflow.supportedGrants = ['AUTHORIZATION_CODE', 'JWT_BEARER', 'CLIENT_CREDENTIALS'];
     const arn = world.addClient('cc');
@@ -24,7 +24,7 @@ describe('refresh of a CLIENT_CREDENTIALS connection', () => {
     expect(await world.aws.appflow.useConnection('cc')).toMatchObject({ ok: true });
   });
 
-  it('says GRANT_UNSUPPORTED where AppFlow does not list it, and names the way that needs no support', async () => {
+  it('reports GRANT_UNSUPPORTED and suggests ACCESS_TOKEN when AppFlow lacks the grant', async () => {
     const world = await testWorld();
     world.addClient('cc');
     const error = (await first(world, 'cc'))?.error;
@@ -32,14 +32,14 @@ describe('refresh of a CLIENT_CREDENTIALS connection', () => {
     expect(error?.hint).toContain('"handOver": "ACCESS_TOKEN"');
   });
 
-  it('asks AppFlow for its grants once for a whole batch', async () => {
+  it('asks AppFlow for its supported grants once per batch', async () => {
     const world = await testWorld();
     for (const name of ['a', 'b', 'c']) world.addClient(name);
     await world.refresh(['a', 'b', 'c']);
     expect(world.aws.calls.filter(({ operation }) => operation === 'DescribeConnectors')).toHaveLength(1);
   });
 
-  it('fetches the access token itself and hands over that, announced as AUTHORIZATION_CODE', async () => {
+  it('fetches the access token itself and hands it over as AUTHORIZATION_CODE when handOver is ACCESS_TOKEN', async () => {
     const world = await testWorld();
     world.addClient('cc', { handOver: 'ACCESS_TOKEN' });
     expect(await first(world, 'cc')).toMatchObject({
@@ -56,8 +56,8 @@ describe('refresh of a CLIENT_CREDENTIALS connection', () => {
   it.each([
     ['a wrong client secret', { clientId: CLIENT_APP, clientSecret: 'wrong' }, 'SALESFORCE_REFUSED'],
     ['no client secret', { clientId: CLIENT_APP }, 'SECRET_MALFORMED'],
-    ['no JSON', 'consumer-secret', 'SECRET_MALFORMED'],
-  ])('never lets %s replace what works in AppFlow', async (_what, client, code) => {
+    ['text that is not JSON', 'consumer-secret', 'SECRET_MALFORMED'],
+  ])('keeps the working credentials in AppFlow despite %s', async (_what, client, code) => {
     const world = await testWorld();
     world.aws.appflow.supportedGrants = ['CLIENT_CREDENTIALS'];
     world.addClient('cc', {}, client);
@@ -69,13 +69,13 @@ describe('refresh of a CLIENT_CREDENTIALS connection', () => {
     expect(world.aws.appflow.profile('cc')).toEqual(before);
   });
 
-  it('says of a token that would end before the next refresh that it is too short', async () => {
+  it('reports LIFETIME_TOO_SHORT for a token that expires before the next refresh', async () => {
     const world = await testWorld({ settings: { REFRESH_INTERVAL_SECONDS: '10000', JWT_LIFETIME_SECONDS: '20000' } });
     world.addClient('cc', { handOver: 'ACCESS_TOKEN' });
     expect((await first(world, 'cc'))?.error?.code).toBe('LIFETIME_TOO_SHORT');
   });
 
-  it('refuses an ARN outside the prefix that AppFlow and the functions may read', async () => {
+  it('refuses an ARN outside the permitted prefix or partition', async () => {
     const world = await testWorld();
     world.addClient('cc', {
       clientCredentialsArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:payroll/master-abc123',

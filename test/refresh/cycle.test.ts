@@ -16,8 +16,8 @@ const message = (connection: string, extra: Record<string, unknown> = {}) => ({
 });
 const drain = (world: TestWorld) => world.serveQueue();
 
-describe('the cycle', () => {
-  it('refreshes 250 connections once each, with at most 1.3 AWS calls a connection beyond the queue', async () => {
+describe('the cycle of dispatch, queue and refresh', () => {
+  it('refreshes 250 connections once each, with at most 1.3 AWS calls per connection besides the queue', async () => {
     const world = await testWorld();
     for (let n = 0; n < 250; n++) world.addJwt(`c${n}`);
     await world.tick();
@@ -30,7 +30,7 @@ describe('the cycle', () => {
     expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
   });
 
-  it('leaves a refreshed connection alone until its interval is over, tick after tick', async () => {
+  it('leaves a refreshed connection alone until its interval is over', async () => {
     const world = await testWorld();
     world.addJwt('jwt');
     world.addJwt('token', { handOver: 'ACCESS_TOKEN' });
@@ -68,7 +68,7 @@ describe('the cycle', () => {
     expect(await world.aws.appflow.useConnection('a')).toMatchObject({ ok: true });
   });
 
-  it('retries a failure that may pass, then puts it into the dead-letter queue', async () => {
+  it('retries a temporary failure and then moves it to the dead-letter queue', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.fault = (call, phase) =>
@@ -85,7 +85,7 @@ describe('the cycle', () => {
     expect(world.aws.queue.messages(DEAD_LETTERS)).toHaveLength(1);
   });
 
-  it('does not retry what only a person can mend', async () => {
+  it('never retries a failure that only a person can mend', async () => {
     const world = await testWorld();
     world.addJwt('a', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
     await world.tick();
@@ -93,7 +93,7 @@ describe('the cycle', () => {
     expect(world.aws.queue.messages(DEAD_LETTERS)).toHaveLength(0);
   });
 
-  it('puts a message that is none of ours into the dead-letter queue, not into a loop, and serves the rest of its batch', async () => {
+  it('moves a foreign message to the dead-letter queue and serves the rest of its batch', async () => {
     const world = await testWorld();
     world.addJwt('a');
     const strangers = [
@@ -119,7 +119,7 @@ describe('the cycle', () => {
     expect(updated(world)).toBe(1);
   });
 
-  it('serves a message that is delivered twice, and a connection that is twice in a batch, once', async () => {
+  it('refreshes a connection once when its message comes twice or it is twice in a batch', async () => {
     const world = await testWorld();
     world.addJwt('a');
     for (const id of ['1', '2']) world.aws.queue.send(QUEUE, { ...message('a'), groupId: 'g', deduplicationId: id });
@@ -131,7 +131,7 @@ describe('the cycle', () => {
     expect(world.aws.queue.messages(QUEUE)).toHaveLength(0);
   });
 
-  it('lets the later of two ticks decide for a connection that is twice in a batch', async () => {
+  it('follows the later of two ticks when a connection is twice in a batch', async () => {
     const world = await testWorld();
     world.addJwt('a');
     const later = new Date(START.getTime() + 300_000).toISOString();
@@ -152,7 +152,7 @@ describe('the cycle', () => {
     expect(updated(world)).toBe(1);
   });
 
-  it('serves a connection whose profile was updated at the very moment of the tick, and not one updated after it', async () => {
+  it('serves a profile updated at the moment of the tick, but skips one updated after it', async () => {
     const world = await testWorld();
     for (const [name, milliseconds] of [
       ['at', 0],
@@ -170,7 +170,7 @@ describe('the cycle', () => {
     expect(updated(world)).toBe(1);
   });
 
-  it('neither delays nor fails the others of a batch for one that hangs', async () => {
+  it('serves the others of a batch while one of them hangs', async () => {
     const world = await testWorld();
     world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER, 'slow@example.com'] });
     world.addJwt('slow', { handOver: 'ACCESS_TOKEN', username: 'slow@example.com' });

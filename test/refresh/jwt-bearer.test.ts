@@ -9,7 +9,7 @@ const updates = (world: TestWorld): Call[] =>
   world.aws.calls.filter(({ operation }) => operation === 'UpdateConnectorProfile');
 
 describe('refresh of a JWT_BEARER connection', () => {
-  it('gives AppFlow a JWT that AppFlow can exchange', async () => {
+  it('hands over a JWT that AppFlow can exchange', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod');
     expect(await world.refresh(['sf-prod'])).toEqual({
@@ -29,7 +29,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(await world.aws.appflow.useConnection('sf-prod')).toMatchObject({ ok: true });
   });
 
-  it('signs exactly iss, sub, aud and exp, which other code verifies', async () => {
+  it('signs exactly iss, sub, aud and exp, as independent code verifies', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod', { lifetimeSeconds: 7200, audience: 'https://login.salesforce.com' });
     await world.refresh(['sf-prod']);
@@ -46,7 +46,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(protectedHeader).toEqual({ alg: 'RS256', typ: 'JWT' });
   });
 
-  it('exchanges the JWT itself and hands over the access token where the secret says ACCESS_TOKEN', async () => {
+  it('exchanges the JWT itself and hands over the access token when handOver is ACCESS_TOKEN', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod', { handOver: 'ACCESS_TOKEN' });
     const report = await world.refresh(['sf-prod']);
@@ -57,7 +57,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(world.salesforce.accessTokenIsLive(held?.accessToken ?? '')).toBe(true);
   });
 
-  it('sends mode and every property of the profile back as described', async () => {
+  it('preserves the mode and every property of the profile', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod');
     const properties = {
@@ -72,7 +72,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(after).toEqual({ ...before, lastUpdatedAt: START });
   });
 
-  it('repeats a client token within a run and never in another', async () => {
+  it('repeats a client token only within one run', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod');
     let failures = 2;
@@ -92,7 +92,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     ['ConflictException', 409],
     ['ThrottlingException', 429],
     ['InternalServerException', 500],
-  ])('tries again after %s', async (name, status) => {
+  ])('retries the hand-over after %s', async (name, status) => {
     const world = await testWorld();
     world.addJwt('sf-prod');
     let failures = 3;
@@ -104,7 +104,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(updates(world)).toHaveLength(4);
   });
 
-  it('calls AppFlow unavailable after some attempts, and says that the queue should retry', async () => {
+  it('reports APPFLOW_UNAVAILABLE as retryable after several attempts', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod');
     world.fault = (call, phase) =>
@@ -114,7 +114,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(updates(world).length).toBe(5);
   });
 
-  it('does not repeat what AppFlow calls invalid', async () => {
+  it('gives up at once on a hand-over that AppFlow calls invalid', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod');
     world.fault = (call, phase) =>
@@ -127,7 +127,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(updates(world)).toHaveLength(1);
   });
 
-  it('mints anew once where AppFlow could not log in with the credentials, then gives up', async () => {
+  it('mints one new JWT when AppFlow cannot log in, and then gives up', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod', { username: 'nobody@example.com' });
     const report = await world.refresh(['sf-prod']);
@@ -137,7 +137,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(new Set(tokens).size).toBe(2);
   });
 
-  it('uses the next key as soon as Salesforce accepts it, and not before', async () => {
+  it('uses the next key only once Salesforce accepts it', async () => {
     const world = await testWorld();
     const next = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const nextPublicKey = next.publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -173,7 +173,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(await world.aws.appflow.useConnection('sf-prod')).toMatchObject({ ok: true });
   });
 
-  it('says KEY_UNUSABLE of a disabled KMS key and KMS_UNAVAILABLE of a KMS that fails', async () => {
+  it('reports KEY_UNUSABLE for a disabled KMS key and KMS_UNAVAILABLE for a failing KMS', async () => {
     const world = await testWorld();
     const keyId = await world.aws.kms.createKey('RSA_2048');
     world.addJwt('sf-prod', { privateKey: undefined, kmsKeyId: keyId });
@@ -184,7 +184,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(await code(world, 'sf-prod')).toBe('KMS_UNAVAILABLE');
   });
 
-  it("signs anew by Salesforce's clock where the assertion was out of date on arrival", async () => {
+  it('signs again by the clock of Salesforce when the assertion has expired on arrival', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod', { handOver: 'ACCESS_TOKEN' });
     world.salesforce.setClockSkew(600);
@@ -195,7 +195,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(assertions).toEqual([START.getTime() / 1000 + 180, START.getTime() / 1000 + 780]);
   });
 
-  it('refuses a JWT that would live less than twice the interval', async () => {
+  it('refuses a JWT that lives for less than two intervals', async () => {
     const world = await testWorld();
     world.addJwt('short', { lifetimeSeconds: 7199 });
     world.addJwt('slow', {}, { 'refresh-interval-seconds': '7201' });
@@ -204,7 +204,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(updates(world)).toHaveLength(0);
   });
 
-  it('checks the JWT against the limits of AppFlow before it is sent', async () => {
+  it('checks the JWT against the limits of AppFlow before it sends it', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod', { username: 'x'.repeat(9000) });
     const error = (await world.refresh(['sf-prod'])).connections[0]?.error;
@@ -213,7 +213,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     expect(updates(world)).toHaveLength(0);
   });
 
-  it('waits out a Salesforce that is busy, and reports one that stays so as worth a retry', async () => {
+  it('waits while Salesforce is busy, and reports a retryable error when it stays busy', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod', { handOver: 'ACCESS_TOKEN' });
     let failures = 2;
@@ -229,7 +229,7 @@ describe('refresh of a JWT_BEARER connection', () => {
     });
   });
 
-  it('calls a page that is no OAuth answer unreadable', async () => {
+  it('reports SALESFORCE_REPLY_UNREADABLE for a page that is not an OAuth answer', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod', { handOver: 'ACCESS_TOKEN' });
     world.fault = (call, phase) =>

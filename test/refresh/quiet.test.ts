@@ -44,7 +44,7 @@ function updates(world: TestWorld): Record<string, number> {
 }
 
 describe('a refreshed connection of any grant and hand-over', () => {
-  it.each([0, 300])('is left alone until its interval is over, though lists lag by %i s', async (lag) => {
+  it.each([0, 300])('is left alone until its interval is over when lists lag by %i s', async (lag) => {
     const world = await testWorld();
     const names = await everyKind(world);
     const each = (count: number) => Object.fromEntries(names.map((name) => [name, count]));
@@ -68,7 +68,7 @@ describe('a refreshed connection of any grant and hand-over', () => {
     for (const name of names) expect(await world.aws.appflow.useConnection(name)).toMatchObject({ ok: true });
   });
 
-  it('starts its interval anew after a refresh by hand', async () => {
+  it('starts a new interval after a refresh by hand', async () => {
     const world = await testWorld();
     const names = await everyKind(world);
     await world.tick();

@@ -33,7 +33,7 @@ const codeOf = (promise: Promise<unknown>) =>
   );
 
 describe('rotate', () => {
-  it.each(BEHAVIOURS)('rotates by rotate-secret, again and again, where Salesforce is %s', async (behaviour) => {
+  it.each(BEHAVIOURS)('rotates repeatedly by rotate-secret when Salesforce is %s', async (behaviour) => {
     const world = await codeWorld(behaviour);
     await world.refresh([NAME]);
     if (behaviour === 'switched') world.salesforce.setRotation(CODE_APP, true);
@@ -50,9 +50,9 @@ describe('rotate', () => {
   });
 
   it.each([
-    ['the one spelling', STEPS],
-    ['the other', ['create_secret', 'set_secret', 'test_secret', 'finish_secret']],
-  ])('takes the steps by direct events in %s, and each step twice', async (_, steps) => {
+    ['camel case', STEPS],
+    ['snake case', ['create_secret', 'set_secret', 'test_secret', 'finish_secret']],
+  ])('accepts each step twice by direct events in %s', async (_, steps) => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const token = randomUUID();
@@ -71,7 +71,7 @@ describe('rotate', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it.each(STEPS)('leaves nothing undone where a refresh comes right after %s', async (last) => {
+  it.each(STEPS)('completes when a refresh comes right after %s', async (last) => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const token = randomUUID();
@@ -85,7 +85,7 @@ describe('rotate', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('rotates anew after a rotation that a refresh has overtaken between its steps', async () => {
+  it('rotates again after a refresh has overtaken a rotation between its steps', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     once(
@@ -104,7 +104,7 @@ describe('rotate', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('makes the token secret from the seed where there is none, also from a new one', async () => {
+  it('starts from the seed when there is no token secret, and from a new seed later', async () => {
     const world = await codeWorld('rotating');
     const token = randomUUID();
     for (const name of STEPS) await step(world, name, token);
@@ -116,7 +116,7 @@ describe('rotate', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('waits for a run that is dead, and then rotates', async () => {
+  it('waits for the lease of a dead run to end and then rotates', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     // A run that dies when it has its lease.
@@ -137,7 +137,7 @@ describe('rotate', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('finishes with the token from escrow where the secret took none', async () => {
+  it('finishes with the token from escrow after the secret refused it', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     let exchanged = false;
@@ -161,7 +161,7 @@ describe('rotate', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('tells a dead access token in testSecret', async () => {
+  it('detects a dead access token in testSecret', async () => {
     const world = await codeWorld('rotating');
     const token = randomUUID();
     await step(world, 'createSecret', token);
@@ -169,7 +169,7 @@ describe('rotate', () => {
     expect(await codeOf(step(world, 'testSecret', token))).toBe('SALESFORCE_REFUSED');
   });
 
-  it('refuses what is no token secret, no step and no version', async () => {
+  it('refuses an unknown token secret, step or version', async () => {
     const world = await codeWorld('rotating');
     const token = randomUUID();
     world.addJwt('jwt');
@@ -188,7 +188,7 @@ describe('rotate', () => {
     expect(sentTokens(world)).toEqual([]);
   });
 
-  it('does not make the schedule refresh before its time', async () => {
+  it('starts a new interval for the scheduled refresh', async () => {
     const world = await codeWorld('rotating');
     await world.tick();
     world.clock.turn(INTERVAL / 2);

@@ -9,7 +9,7 @@ function refusal(env: Record<string, string | undefined>, needsQueue = false) {
 }
 
 describe('settings', () => {
-  it('are those of the contract where the environment says nothing', () => {
+  it('default to the contract when the environment is empty', () => {
     expect(parseSettings({}, false)).toEqual({
       secretPrefix: 'appflow-token-refresher/',
       tokenPrefix: 'appflow-token-refresher-tokens/',
@@ -52,7 +52,7 @@ describe('settings', () => {
     });
   });
 
-  it('that are wrong are all said in one error, one thing each', () => {
+  it('are all reported in one error when several are wrong', () => {
     const error = refusal(
       {
         SECRET_PREFIX: '',
@@ -86,7 +86,7 @@ describe('settings', () => {
   });
 
   it.each(['REFRESH_INTERVAL_SECONDS', 'TICK_SECONDS', 'JWT_LIFETIME_SECONDS'])(
-    '%s is a whole number of seconds within bounds',
+    'accept only a whole number of seconds within bounds for %s',
     (name) => {
       for (const value of [
         '',
@@ -114,30 +114,30 @@ describe('settings', () => {
     ['REFRESH_INTERVAL_SECONDS', 31_536_000],
     ['TICK_SECONDS', 86_400],
     ['JWT_LIFETIME_SECONDS', 31_536_000],
-  ])('%s is at most %i', (name, most) => {
+  ])('limit %s to at most %i', (name, most) => {
     expect(Object.values(parseSettings({ [name]: `${most}` }, false))).toContain(most);
     expect(refusal({ [name]: `${most + 1}` }).message).toContain(name);
   });
 
-  it('need the URL of the queue for dispatch alone', () => {
+  it('require QUEUE_URL only for dispatch', () => {
     expect(refusal({}, true).message).toBe('QUEUE_URL is missing.');
     expect(parseSettings({ QUEUE_URL }, true)).toMatchObject({ queueUrl: QUEUE_URL });
     for (const needsQueue of [true, false])
       expect(refusal({ QUEUE_URL: 'refresh.fifo' }, needsQueue).message).toBe('QUEUE_URL is not a URL.');
   });
 
-  it.each(['TRUE', '1', 'yes', ''])('take %o for neither true nor false', (value) => {
+  it.each(['TRUE', '1', 'yes', ''])('reject %o for RERUN_FLOWS', (value) => {
     expect(refusal({ RERUN_FLOWS: value }).message).toBe('RERUN_FLOWS is not true or false.');
   });
 
   it.each(['/', 'a/', '/a', '//', '/a//b/', '/a b/', `${'/a'.repeat(11)}/`])(
-    'take no path of Parameter Store from %o',
+    'reject %o as a path of Parameter Store',
     (value) => {
       expect(refusal({ ESCROW_PREFIX: value }).message).toMatch(/^ESCROW_PREFIX is not a path/);
     },
   );
 
-  it.each(['', 'a,,b', ',', 'login.salesforce.com,'])('take no login host from the empty entry of %o', (value) => {
+  it.each(['', 'a,,b', ',', 'login.salesforce.com,'])('reject the empty entry in the login hosts %o', (value) => {
     expect(refusal({ LOGIN_HOSTS: value }).message).toContain('LOGIN_HOSTS holds ""');
   });
 
@@ -151,7 +151,7 @@ describe('settings', () => {
       { SECRET_PREFIX: 'a/', CLIENT_SECRET_PREFIX: 'a/' },
       ['SECRET_PREFIX begins CLIENT_SECRET_PREFIX', 'CLIENT_SECRET_PREFIX begins SECRET_PREFIX'],
     ],
-  ])('refuse prefixes of which one begins another: %o', (env, problems) => {
+  ])('reject a prefix that begins another: %o', (env, problems) => {
     const { code, message } = refusal(env);
     expect(code).toBe('SETTINGS_INVALID');
     expect(message.split('; ').map((problem) => problem.split(':')[0])).toEqual(problems);

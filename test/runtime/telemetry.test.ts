@@ -31,7 +31,7 @@ async function output(run: () => Promise<unknown>) {
 const tick = (world: TestWorld) => output(() => world.tick());
 
 describe('the gauges of every tick', () => {
-  it('show an estate in health as zeroes', async () => {
+  it('are zero when every connection is healthy', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.addJwt('b');
@@ -50,7 +50,7 @@ describe('the gauges of every tick', () => {
     expect(metric('Connections')).toBe(2);
   });
 
-  it('show a connection that stays due for more than a quarter of its interval, name it, and clear when it is served', async () => {
+  it('report by name a connection that is overdue by a quarter of its interval, until it is served', async () => {
     const world = await testWorld();
     world.addJwt(
       'sf',
@@ -76,7 +76,7 @@ describe('the gauges of every tick', () => {
     expect((await tick(world)).metric('OverdueConnections')).toBe(0);
   });
 
-  it('show missing and shared profiles and wrong tags, each with code and hint', async () => {
+  it('report missing profiles, shared profiles and wrong tags, each with code and hint', async () => {
     const world = await testWorld();
     world.addJwt('lost');
     world.aws.appflow.removeProfile('lost');
@@ -99,7 +99,7 @@ describe('the gauges of every tick', () => {
     }
   });
 
-  it('show a token in escrow until it is where it belongs', async () => {
+  it('report a token in escrow until it reaches its secret', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     await world.refresh(['sf']);
@@ -123,7 +123,7 @@ describe('the gauges of every tick', () => {
     expect((await tick(world)).metric('TokensInEscrow')).toBe(0);
   });
 
-  it('are sent although Parameter Store does not answer, and the tick counts as done', async () => {
+  it('are sent without those of escrow when Parameter Store denies access', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.aws.access.deny([{ action: 'ssm:DescribeParameters' }]);
@@ -134,8 +134,8 @@ describe('the gauges of every tick', () => {
   });
 });
 
-describe('the events', () => {
-  it('count what was refreshed, what failed by code, and the calls to AWS', async () => {
+describe('the telemetry of a refresh', () => {
+  it('counts refreshed connections, failures by code, and calls to AWS', async () => {
     const world = await testWorld();
     for (const name of ['a', 'b', 'c']) world.addJwt(name);
     world.addJwt('broken', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
@@ -145,7 +145,7 @@ describe('the events', () => {
     expect(metric('AwsCalls')).toBe(world.aws.calls.length);
   });
 
-  it('log one line a connection, with request, outcome, code and hint', async () => {
+  it('logs one line per connection with request, outcome, code and hint', async () => {
     const world = await testWorld();
     world.addJwt('a');
     world.addJwt('broken', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
@@ -172,7 +172,7 @@ describe('the events', () => {
 });
 
 describe('the log', () => {
-  it('holds no secret, whatever fails and however loudly', async () => {
+  it('contains no secret, whatever fails and at any level', async () => {
     const world = await testWorld({ rotation: true });
     const seed = await world.addCode('code');
     world.addJwt('jwt');

@@ -33,11 +33,11 @@ function expectNoneSpentTwice(world: CodeWorld): void {
   expect(faultsOf(world)).toEqual([]);
 }
 
-describe('50 runs of one rotating connection at once', () => {
+describe('simultaneous runs of one rotating connection', () => {
   it.each([
     ['that was never used', false],
-    ['in use', true],
-  ])('spend each token once, in one process: a connection %s', async (_, used) => {
+    ['that is in use', true],
+  ])('spend each token once in 50 runs of one process on a connection %s', async (_, used) => {
     const world = await codeWorld('rotating');
     if (used) await world.refresh([NAME]);
     const reports = await Promise.all(Array.from({ length: 50 }, () => world.refresh([NAME])));
@@ -48,7 +48,7 @@ describe('50 runs of one rotating connection at once', () => {
     expect(sentTokens(world)).toHaveLength(refreshed + (used ? 1 : 0));
   });
 
-  it('spend each token once, in five processes', async () => {
+  it('spend each token once in 50 runs across five processes', async () => {
     const world = await codeWorld('rotating');
     const processes = Array.from({ length: 5 }, () => pool.take());
     expect(processes.every((one) => one instanceof HandlerProcess)).toBe(true);
@@ -65,7 +65,7 @@ describe('50 runs of one rotating connection at once', () => {
     expectNoneSpentTwice(world);
   });
 
-  it('spend each code once', async () => {
+  it('spend each authorization code once', async () => {
     const world = await codeWorld('rotating');
     const redirectUri = 'http://127.0.0.1:8400/';
     const authCode = await world.salesforce.issueAuthCode('code-app', 'integration@example.com', redirectUri);
@@ -136,8 +136,8 @@ async function atEachCall(
   return names;
 }
 
-describe('rotate and refresh, one within the other at every call,', () => {
-  it('spend each token once: a refresh within a rotation', async () => {
+describe('runs of rotate and refresh, one within the other at every call,', () => {
+  it('spend each token once when a refresh runs within a rotation', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const names = await atEachCall(
@@ -151,7 +151,7 @@ describe('rotate and refresh, one within the other at every call,', () => {
     expect(names).toContain('after token:refresh_token');
   });
 
-  it('spend each token once: a rotation within a refresh', async () => {
+  it('spend each token once when a rotation runs within a refresh', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     await atEachCall(
@@ -163,7 +163,7 @@ describe('rotate and refresh, one within the other at every call,', () => {
     );
   });
 
-  it('spend each token once: a refresh within a refresh', async () => {
+  it('spend each token once when a refresh runs within a refresh', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     await atEachCall(
@@ -173,7 +173,7 @@ describe('rotate and refresh, one within the other at every call,', () => {
     );
   });
 
-  it('send no token twice while Salesforce works on it', async () => {
+  it('send a token only once while Salesforce works on it', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const inner: unknown[] = [];

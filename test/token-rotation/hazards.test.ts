@@ -16,7 +16,7 @@ import {
 const first = async (world: Awaited<ReturnType<typeof codeWorld>>) => (await world.refresh([NAME])).connections[0];
 
 describe('the rotation protocol', () => {
-  it('begins no exchange that it may not have the time to store', async () => {
+  it('starts an exchange only with enough time left to store its result', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const before = exchanges(world);
@@ -29,7 +29,7 @@ describe('the rotation protocol', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('takes a lease that it cannot read yet for one that holds', async () => {
+  it('respects a lease that it cannot read yet', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const outcomes: unknown[] = [];
@@ -53,7 +53,7 @@ describe('the rotation protocol', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('does not fall back to the old seed where a slow run has read it before a person stored a new one', async () => {
+  it('keeps to the new seed when a slow run has read the old one before a new authorisation', async () => {
     const world = await codeWorld('rotating');
     await world.refresh([NAME]);
     const moved = once(
@@ -72,7 +72,7 @@ describe('the rotation protocol', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('does not spend an unused old seed either', async () => {
+  it('leaves an unused old seed unspent after a new authorisation', async () => {
     const world = await codeWorld('rotating');
     once(
       world,
@@ -89,7 +89,7 @@ describe('the rotation protocol', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('exchanges once an interval while AppFlow calls live tokens invalid', async () => {
+  it('exchanges at most once per interval while AppFlow calls live tokens invalid', async () => {
     const world = await codeWorld('rotating');
     await world.tick();
     const before = exchanges(world);
@@ -101,7 +101,7 @@ describe('the rotation protocol', () => {
     expect(exchanges(world) - before).toBeLessThanOrEqual(4);
   });
 
-  it('gets a fresh token where the one in the store has died before AppFlow took it', async () => {
+  it('gets a fresh token when the stored one has died before AppFlow accepted it', async () => {
     const world = await codeWorld('rotating');
     world.fault = ({ operation }, phase) =>
       phase === 'before' && operation === 'UpdateConnectorProfile'
@@ -117,7 +117,7 @@ describe('the rotation protocol', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('waits until a token request that is already being processed has ended', async () => {
+  it('waits while Salesforce is already processing a request with the token', async () => {
     const world = await codeWorld('rotating');
     let refusals = 2;
     world.fault = (call, phase) =>

@@ -8,8 +8,8 @@ beforeAll(async () => {
 });
 afterAll(() => pool.end());
 
-describe('a process that is killed loses no token outside the window', () => {
-  it.each(VARIANTS)('in $title', async (variant) => {
+describe('a killed process', () => {
+  it.each(VARIANTS)('loses no token outside the window in $title', async (variant) => {
     const matrix = await crashMatrix(variant, pool);
     process.stdout.write(`\n${printed(matrix)}`);
     const wrong = matrix.cells.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'window');
@@ -19,7 +19,7 @@ describe('a process that is killed loses no token outside the window', () => {
     expect(window.length > 0).toBe(variant.opensWindow);
   });
 
-  it('and the window is short', async () => {
+  it('leaves a window whose length is printed for 100 runs', async () => {
     const lengths = await measureWindow(100, pool);
     const at = (share: number) => (lengths[Math.floor((lengths.length - 1) * share)] ?? 0).toFixed(1);
     process.stdout.write(

@@ -32,14 +32,14 @@ function afterTheExchange(world: TestWorld, fault: (call: Call, phase: 'before' 
 
 const failing = { status: 500, code: 'InternalServiceError' } as const;
 
-describe.each(BEHAVIOURS)('where Salesforce is %s', (behaviour) => {
+describe.each(BEHAVIOURS)('a connection when Salesforce is %s', (behaviour) => {
   it.each([
     ['refuses every value', 'before', failing],
     ['is throttled', 'before', { status: 400, code: 'ThrottlingException' }],
-    ['takes every value and answers nothing', 'after', 'drop'],
+    ['accepts every value and never answers', 'after', 'drop'],
     ['is full', 'before', { status: 400, code: 'LimitExceededException' }],
     ['is denied', 'before', { status: 400, code: 'AccessDeniedException' }],
-  ] as const)('nothing is lost while the store %s from the exchange to the end of the run', async (_, when, fault) => {
+  ] as const)('loses no token when the store %s from the exchange to the end of the run', async (_, when, fault) => {
     const world = await codeWorld(behaviour);
     await world.tick();
     world.clock.turn(INTERVAL + TICK);
@@ -58,7 +58,7 @@ describe.each(BEHAVIOURS)('where Salesforce is %s', (behaviour) => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('a day without AppFlow costs at most one exchange an interval', async () => {
+  it('makes at most one exchange per interval during a day without AppFlow', async () => {
     const world = await codeWorld(behaviour);
     await world.tick();
     const before = exchanges(world);
@@ -83,7 +83,7 @@ describe.each(BEHAVIOURS)('where Salesforce is %s', (behaviour) => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('a dead refresh token is sent in the slots of the backoff alone, and a new one at once', async () => {
+  it('sends a dead refresh token only in the slots of the backoff, and a new one at once', async () => {
     const world = await codeWorld(behaviour);
     if (behaviour === 'switched') world.salesforce.setRotation(CODE_APP, true);
     await world.tick();
@@ -126,7 +126,7 @@ describe('a rotating connection', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('sends nothing to Salesforce where the store takes no lease', async () => {
+  it('sends nothing to Salesforce while the store accepts no lease', async () => {
     const world = await codeWorld('rotating');
     await world.tick();
     const before = exchanges(world);
@@ -143,7 +143,7 @@ describe('a rotating connection', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('sends nothing to Salesforce where its KMS key is denied, and keeps in escrow what a key denied too late', async () => {
+  it('sends nothing to Salesforce while its KMS key is denied, and uses escrow when the key is denied after the exchange', async () => {
     const world = await codeWorld('rotating', {
       settings: { TOKEN_KMS_KEY_ID: 'arn:aws:kms:us-east-1:123456789012:key/tokens' },
     });
@@ -171,7 +171,7 @@ describe('a rotating connection', () => {
     delete process.env['TOKEN_KMS_KEY_ID'];
   });
 
-  it('stores a token at once that the store refuses a few times', async () => {
+  it('stores a token in the same run after the store has refused it a few times', async () => {
     const world = await codeWorld('rotating');
     await world.tick();
     let refusals = 3;
@@ -183,7 +183,7 @@ describe('a rotating connection', () => {
     expect(faultsOf(world)).toEqual([]);
   });
 
-  it('says so where neither the store nor escrow takes a new token, serves AppFlow, and lives again by a new authorisation', async () => {
+  it('reports a token that neither the store nor escrow accepts, and recovers by a new authorisation', async () => {
     const world = await codeWorld('rotating');
     await world.tick();
     afterTheExchange(world, ({ operation }, phase) =>
@@ -224,7 +224,7 @@ describe('a rotating connection', () => {
     expect(world.salesforce.spentTokenUses).toBe(0);
   });
 
-  it('takes what lies in escrow for history once its version was stored, though nobody emptied it', async () => {
+  it('ignores a token left in escrow once its version is stored', async () => {
     const world = await codeWorld('rotating');
     await world.tick();
     let refusals = 1;

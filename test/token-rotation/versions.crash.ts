@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { codeWorld, faultsOf, TICK, TOKEN_SECRET, ticks } from '../support/code-world.ts';
 
-it('loses nothing where the secret is full through a day of failures at the shortest interval', async () => {
+it('a day of failures at the shortest interval fits into the versions of a secret and loses no token', async () => {
   const world = await codeWorld('rotating', {}, {}, { 'refresh-interval-seconds': '1800' });
   await world.tick();
   world.fault = ({ operation }, phase) =>

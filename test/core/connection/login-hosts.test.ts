@@ -4,7 +4,7 @@ import { isLoginHost, loginHostProblem } from '../../../functions/core/connectio
 
 const HOSTS = ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'];
 
-describe('a login host', () => {
+describe('checking a login host', () => {
   it.each([
     'https://login.salesforce.com',
     'https://test.salesforce.com',
@@ -14,7 +14,7 @@ describe('a login host', () => {
     'https://LOGIN.Salesforce.COM',
     'HTTPS://ACME.MY.SALESFORCE.COM',
     'https://login.salesforce.com:443',
-  ])('may be %s', (origin) => {
+  ])('accepts %s', (origin) => {
     expect(isLoginHost(origin, HOSTS)).toBe(true);
   });
 
@@ -43,20 +43,20 @@ describe('a login host', () => {
     ['http', 'http://login.salesforce.com'],
     ['http at the port of https', 'http://login.salesforce.com:443'],
     ['a WebSocket', 'wss://login.salesforce.com'],
-    ['no scheme', 'login.salesforce.com'],
+    ['a missing scheme', 'login.salesforce.com'],
     ['a relative scheme', '//login.salesforce.com'],
     ['a Cyrillic a', 'https://login.s\u0430lesforce.com'],
     ['a Greek omicron below a star', 'https://acme.my.salesf\u03bfrce.com'],
     ['a dotless i', 'https://log\u0131n.salesforce.com'],
     ['a listed name as an unlisted label in punycode', 'https://login.xn--slesforce-0yh.com'],
     ['an IP address', 'https://127.0.0.1'],
-    ['nothing', ''],
+    ['an empty text', ''],
     ['loopback that is not listed', 'http://127.0.0.1:8080'],
-  ])('is not %s: %s', (_what, origin) => {
+  ])('rejects %s: %s', (_what, origin) => {
     expect(isLoginHost(origin, HOSTS)).toBe(false);
   });
 
-  it('below a star is any one or more labels in front, and nothing in another place', () => {
+  it('lets a star stand for one or more labels in front, and for nothing elsewhere', () => {
     const label = fc
       .stringMatching(/^[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?$/)
       .filter((text) => !text.startsWith('xn--') && !/^\d/.test(text));
@@ -74,19 +74,19 @@ describe('a login host', () => {
   });
 
   it.each(['https://.my.salesforce.com', 'https://acme..my.salesforce.com'])(
-    'below a star has no empty label: %s',
+    'rejects an empty label below a star: %s',
     (origin) => {
       expect(isLoginHost(origin, HOSTS)).toBe(false);
     },
   );
 
-  it('is nothing where nothing is listed', () => {
+  it('rejects every host when none is listed', () => {
     expect(isLoginHost('https://login.salesforce.com', [])).toBe(false);
   });
 });
 
-describe('a local stand-in', () => {
-  it('is admitted at any port by a star, and by its number at that port alone', () => {
+describe('a local login host', () => {
+  it('is admitted on every port by a star and on one port by its number', () => {
     expect(isLoginHost('http://127.0.0.1:8123', ['http://127.0.0.1:*'])).toBe(true);
     expect(isLoginHost('http://localhost:8123', ['http://localhost:*'])).toBe(true);
     expect(isLoginHost('http://127.0.0.1:8123', ['http://127.0.0.1:8123'])).toBe(true);
@@ -100,16 +100,16 @@ describe('a local stand-in', () => {
     'http://127.0.0.1.evil.com:8123',
     'http://127.0.0.1@evil.com:8123',
     'http://[::1]:8123',
-  ])('of another name or scheme is not admitted by http://127.0.0.1:*: %s', (origin) => {
+  ])('is rejected under another name or scheme than http://127.0.0.1:*: %s', (origin) => {
     expect(isLoginHost(origin, ['http://127.0.0.1:*'])).toBe(false);
   });
 
-  it('does not open the way for any other host over http', () => {
+  it('leaves every other host restricted to https', () => {
     expect(isLoginHost('http://login.salesforce.com:8123', [...HOSTS, 'http://127.0.0.1:*'])).toBe(false);
   });
 });
 
-describe('an entry of LOGIN_HOSTS', () => {
+describe('checking an entry of LOGIN_HOSTS', () => {
   it.each([
     ...HOSTS,
     '*.salesforce.com',
@@ -117,7 +117,7 @@ describe('an entry of LOGIN_HOSTS', () => {
     'http://127.0.0.1:*',
     'http://localhost:*',
     'http://127.0.0.1:8123',
-  ])('may be %s', (entry) => {
+  ])('accepts %s', (entry) => {
     expect(loginHostProblem(entry)).toBeUndefined();
   });
 
@@ -149,7 +149,7 @@ describe('an entry of LOGIN_HOSTS', () => {
     '127.0.0.1',
     '-a.example.com',
     'a-.example.com',
-  ])('is not %o', (entry) => {
+  ])('rejects %o', (entry) => {
     expect(loginHostProblem(entry)).toContain('an entry is a host');
   });
 });

@@ -114,7 +114,7 @@ function without(object: object, ...keys: string[]): Record<string, unknown> {
 }
 
 describe('a JWT_BEARER secret', () => {
-  it('needs grant, client, user and key, and gets AppFlow a JWT for production unless it says otherwise', () => {
+  it('needs only grant, client, user and key, and defaults to a JWT for production', () => {
     const connection = parse(SMALLEST.JWT_BEARER);
     expect(connection).toEqual({
       name: 'sf-prod',
@@ -133,7 +133,7 @@ describe('a JWT_BEARER secret', () => {
     expect(connection.key.pem.reveal()).toBe(PEM);
   });
 
-  it('may say everything that the contract lists for it', () => {
+  it('accepts every key that the contract lists for the grant', () => {
     const { value: certificate } = KEYS['certificate'] ?? {};
     expect(
       parse({
@@ -154,12 +154,12 @@ describe('a JWT_BEARER secret', () => {
     });
   });
 
-  it('names as audience the login URL unless it is given', () => {
+  it('defaults to the login URL as audience', () => {
     const loginUrl = 'https://acme.my.salesforce.com';
     expect(parse({ ...SMALLEST.JWT_BEARER, loginUrl })).toMatchObject({ audience: loginUrl });
   });
 
-  it('holds exactly one key, and at most one next key', () => {
+  it('requires exactly one key and allows one next key', () => {
     expect(refusal(without(SMALLEST.JWT_BEARER, 'privateKey')).message).toBe(
       'one of privateKey and kmsKeyId is required.',
     );
@@ -182,29 +182,29 @@ describe('a JWT_BEARER secret', () => {
     'mrk-1234abcd12ab34cd56ef1234567890ab',
     'alias/a_b-c/d',
     'arn:aws:kms:eu-west-1:123456789012:alias/x',
-  ])('takes %s for a key of KMS', (kmsKeyId) => {
+  ])('accepts %s as a KMS key', (kmsKeyId) => {
     expect(parse({ ...without(SMALLEST.JWT_BEARER, 'privateKey'), kmsKeyId })).toMatchObject({ key: { kmsKeyId } });
   });
 
-  it.each(['', 'two words', 'alias/ü', `alias/${'x'.repeat(2_050)}`])('takes %o for no key of KMS', (kmsKeyId) => {
+  it.each(['', 'two words', 'alias/ü', `alias/${'x'.repeat(2_050)}`])('rejects %o as a KMS key', (kmsKeyId) => {
     expect(refusal({ ...without(SMALLEST.JWT_BEARER, 'privateKey'), kmsKeyId })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^kmsKeyId /),
     });
   });
 
-  it.each([0, -1, 1.5, '7200', null, 31_536_001, 1e300])('has no lifetime of %o', (lifetimeSeconds) => {
+  it.each([0, -1, 1.5, '7200', null, 31_536_001, 1e300])('rejects a lifetime of %o', (lifetimeSeconds) => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, lifetimeSeconds })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^lifetimeSeconds must be/),
     });
   });
 
-  it.each([1, 31_536_000])('may have a lifetime of %i seconds', (lifetimeSeconds) => {
+  it.each([1, 31_536_000])('accepts a lifetime of %i seconds', (lifetimeSeconds) => {
     expect(parse({ ...SMALLEST.JWT_BEARER, lifetimeSeconds })).toMatchObject({ lifetimeSeconds });
   });
 
-  it('has no lifetime of its own where we exchange the JWT ourselves', () => {
+  it('rejects lifetimeSeconds when handOver is ACCESS_TOKEN', () => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, handOver: 'ACCESS_TOKEN', lifetimeSeconds: 7_200 }).message).toContain(
       'lifetimeSeconds',
     );
@@ -212,7 +212,7 @@ describe('a JWT_BEARER secret', () => {
 });
 
 describe('an AUTHORIZATION_CODE secret', () => {
-  it('starts from a refresh token and gets AppFlow both tokens unless it says otherwise', () => {
+  it('starts from a refresh token and defaults to handing over both tokens', () => {
     const connection = parse(SMALLEST.AUTHORIZATION_CODE);
     expect(connection).toEqual({
       name: 'sf-prod',
@@ -229,7 +229,7 @@ describe('an AUTHORIZATION_CODE secret', () => {
     expect(connection.seed.refreshToken.reveal()).toBe('5Aep861.token');
   });
 
-  it('may start from a code, and hold a client secret and the ARN of one', () => {
+  it('can start from an authorization code, with a client secret and the ARN of one', () => {
     const oAuthRequest = { authCode: 'aPrx==', redirectUri: 'https://example.com/cb' };
     const connection = parse({
       ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'),
@@ -246,7 +246,7 @@ describe('an AUTHORIZATION_CODE secret', () => {
     expect([connection.seed.authCode.reveal(), connection.clientSecret?.reveal()]).toEqual(['aPrx==', 'sec ret']);
   });
 
-  it('has exactly one seed', () => {
+  it('requires exactly one seed', () => {
     const oAuthRequest = { authCode: 'aPrx', redirectUri: 'https://example.com/cb' };
     expect(refusal({ ...SMALLEST.AUTHORIZATION_CODE, oAuthRequest }).message).toBe(
       'only one of refreshToken and oAuthRequest may be given.',
@@ -256,7 +256,7 @@ describe('an AUTHORIZATION_CODE secret', () => {
     );
   });
 
-  it('is held against the limits that AppFlow puts on what a seed is made of', () => {
+  it('is rejected when a part of its seed exceeds the limits of AppFlow', () => {
     const code = (authCode: string, redirectUri: string) => ({
       ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'),
       oAuthRequest: { authCode, redirectUri },
@@ -281,14 +281,14 @@ describe('an AUTHORIZATION_CODE secret', () => {
     ['aPrx'],
     [null],
     [[]],
-  ])('has no seed %o', (oAuthRequest) => {
+  ])('rejects %o as oAuthRequest', (oAuthRequest) => {
     expect(refusal({ ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'), oAuthRequest })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^oAuthRequest[ .]/),
     });
   });
 
-  it('is told which part of its oAuthRequest is missing', () => {
+  it('has the missing part of its oAuthRequest named', () => {
     const { message } = refusal({
       ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'),
       oAuthRequest: { authCode: 'aPrx' },
@@ -296,13 +296,13 @@ describe('an AUTHORIZATION_CODE secret', () => {
     expect(message).toMatch(/oAuthRequest\.redirectUri is missing/);
   });
 
-  it('is told one thing of an empty refresh token: that it is empty', () => {
+  it('has an empty refresh token reported once', () => {
     expect(refusal({ ...SMALLEST.AUTHORIZATION_CODE, refreshToken: '' }).message).toBe('refreshToken is empty.');
   });
 });
 
 describe('a CLIENT_CREDENTIALS secret', () => {
-  it('names the secret that AppFlow reads too, and gets AppFlow its ARN unless it says otherwise', () => {
+  it('requires the ARN of the secret that AppFlow reads, and defaults to handing it over', () => {
     expect(parse(SMALLEST.CLIENT_CREDENTIALS)).toEqual({
       name: 'sf-prod',
       grantType: 'CLIENT_CREDENTIALS',
@@ -337,7 +337,7 @@ describe('a CLIENT_CREDENTIALS secret', () => {
       'SECRET_MALFORMED',
       /named under/,
     ],
-  ])('names no other secret than one under the prefix: not %s', (clientCredentialsArn, code, message) => {
+  ])('rejects an ARN of anything but a secret under the prefix: %s', (clientCredentialsArn, code, message) => {
     expect(refusal({ grantType: 'CLIENT_CREDENTIALS', clientCredentialsArn })).toMatchObject({
       code,
       message: expect.stringMatching(message),
@@ -346,7 +346,7 @@ describe('a CLIENT_CREDENTIALS secret', () => {
   });
 });
 
-describe('what AppFlow is handed', () => {
+describe('the hand-over of a connection', () => {
   const HAND_OVERS = ['JWT', 'ACCESS_TOKEN', 'ACCESS_AND_REFRESH_TOKEN', 'CLIENT_CREDENTIALS_ARN'];
   const POSSIBLE: Record<Grant, string[]> = {
     JWT_BEARER: ['JWT', 'ACCESS_TOKEN'],
@@ -357,7 +357,7 @@ describe('what AppFlow is handed', () => {
   for (const grant of GRANTS) {
     for (const handOver of HAND_OVERS) {
       const isPossible = POSSIBLE[grant].includes(handOver);
-      it(`${isPossible ? 'may' : 'cannot'} be ${handOver} for ${grant}`, () => {
+      it(`${isPossible ? 'can' : 'cannot'} be ${handOver} for ${grant}`, () => {
         const secret = { ...SMALLEST[grant], handOver };
         if (isPossible) expect(parse(secret)).toMatchObject({ grantType: grant, handOver });
         else
@@ -369,19 +369,19 @@ describe('what AppFlow is handed', () => {
     }
   }
 
-  it.each(['jwt', '', null, 1, ['JWT']])('is never %o', (handOver) => {
+  it.each(['jwt', '', null, 1, ['JWT']])('cannot be %o', (handOver) => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, handOver }).message).toMatch(/^handOver must be JWT, ACCESS_TOKEN, /);
   });
 });
 
-describe('the keys of a secret', () => {
+describe('checking the keys of a secret', () => {
   for (const [key, { grants, value }] of Object.entries(KEYS)) {
     if (key === 'grantType') continue;
     const [alternative] = [
       ['privateKey', 'kmsKeyId'],
       ['refreshToken', 'oAuthRequest'],
     ].filter((pair) => pair.includes(key));
-    it.each(GRANTS)(`${key} belongs to ${grants.join(' and ')} (%s)`, (grant) => {
+    it.each(GRANTS)(`allows ${key} only for ${grants.join(' and ')}, tried with %s`, (grant) => {
       const secret = {
         ...without(SMALLEST[grant], ...(grants.includes(grant) ? (alternative ?? []) : [])),
         [key]: value,
@@ -399,7 +399,7 @@ describe('the keys of a secret', () => {
     ['JWT_BEARER', ['clientId', 'username']],
     ['AUTHORIZATION_CODE', ['clientId']],
     ['CLIENT_CREDENTIALS', ['clientCredentialsArn']],
-  ] as const)('that %s requires are each missed by name', (grant, required) => {
+  ] as const)('names each missing or empty key that %s requires', (grant, required) => {
     for (const key of required) expect(refusal(without(SMALLEST[grant], key)).message).toBe(`${key} is missing.`);
     for (const key of required) expect(refusal({ ...SMALLEST[grant], [key]: '' }).message).toContain(`${key} is empty`);
   });
@@ -414,7 +414,7 @@ describe('the keys of a secret', () => {
     'constructor',
     'toString',
     'hasOwnProperty',
-  ])('do not include %s, which is refused by name', (key) => {
+  ])('rejects the unknown key %s by name', (key) => {
     const secret = `${JSON.stringify(SMALLEST.JWT_BEARER).slice(0, -1)},${JSON.stringify(key)}:"value"}`;
     expect(refusal(secret)).toMatchObject({
       code: 'SECRET_MALFORMED',
@@ -423,7 +423,7 @@ describe('the keys of a secret', () => {
   });
 
   it.each([[undefined], ['jwt_bearer'], ['PASSWORD'], [null], [7], [['JWT_BEARER']]])(
-    'begin with a grant, which is never %o',
+    'rejects %o as grant type',
     (grantType) => {
       expect(refusal({ ...SMALLEST.JWT_BEARER, grantType })).toMatchObject({
         code: 'SECRET_MALFORMED',
@@ -434,22 +434,22 @@ describe('the keys of a secret', () => {
     },
   );
 
-  it.each(['loginUrl', 'clientId', 'username', 'audience'])('hold no control characters in %s', (key) => {
+  it.each(['loginUrl', 'clientId', 'username', 'audience'])('rejects control characters in %s', (key) => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, [key]: 'https://login.salesforce.com\n' })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: `${key} holds a control character, such as a line break.`,
     });
   });
 
-  it.each([1, true, null, {}, []])('hold strings where strings are asked for, not %o', (value) => {
+  it.each([1, true, null, {}, []])('rejects %o where a string is required', (value) => {
     for (const key of ['loginUrl', 'clientId', 'username', 'audience', 'privateKey', 'certificate', 'nextKmsKeyId']) {
       expect(refusal({ ...SMALLEST.JWT_BEARER, [key]: value }).message).toContain(`${key} must be a string`);
     }
   });
 });
 
-describe('a secret with much wrong', () => {
-  it('has all of it said at once, each thing once, with how much it is', () => {
+describe('a secret with several problems', () => {
+  it('has each of them reported once in one error that counts them', () => {
     const error = refusal({
       grantType: 'JWT_BEARER',
       handOver: 'CLIENT_CREDENTIALS_ARN',
@@ -482,7 +482,7 @@ describe('a secret with much wrong', () => {
     expect(error.hint).toContain('10 things');
   });
 
-  it('has the code of the worst', () => {
+  it('gets the code of the most serious one', () => {
     const bad = { loginUrl: 'https://login.example.com', privateKey: 'nonsense' };
     expect(refusal({ ...SMALLEST.JWT_BEARER, ...bad, username: 7 }).code).toBe('SECRET_MALFORMED');
     expect(refusal({ ...SMALLEST.JWT_BEARER, ...bad }).code).toBe('KEY_UNUSABLE');
@@ -492,14 +492,14 @@ describe('a secret with much wrong', () => {
     ).toBe('LOGIN_HOST_REFUSED');
   });
 
-  it('misses a key also where an unknown one begins like it', () => {
+  it('has a missing key reported even beside an unknown key that starts with its name', () => {
     expect(refusal({ ...without(SMALLEST.JWT_BEARER, 'clientId'), 'clientId.old': 'x' }).message).toContain(
       'clientId is missing',
     );
   });
 });
 
-describe('a secret that is no JSON object', () => {
+describe('the text of a secret', () => {
   it.each([
     ['', 'the value is not JSON.'],
     ['{', 'the value is not JSON.'],
@@ -508,17 +508,17 @@ describe('a secret that is no JSON object', () => {
     ['"JWT_BEARER"', 'the value is not a JSON object.'],
     ['[{}]', 'the value is not a JSON object.'],
     ['7', 'the value is not a JSON object.'],
-  ])('is refused as such: %s', (text, message) => {
+  ])('is rejected unless it is a JSON object: %s', (text, message) => {
     expect(refusal(text)).toMatchObject({ code: 'SECRET_MALFORMED', message });
   });
 
-  it('is refused however deep it goes', () => {
+  it('is rejected even when it nests thousands of levels deep', () => {
     expect(refusal('['.repeat(60_000)).code).toBe('SECRET_MALFORMED');
     expect(refusal(`${'['.repeat(30_000)}${']'.repeat(30_000)}`).code).toBe('SECRET_MALFORMED');
     expect(refusal(`${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)}`).code).toBe('SECRET_MALFORMED');
   });
 
-  it('is refused where it has more bytes than a secret can, counted in UTF-8', () => {
+  it('is rejected when it has more UTF-8 bytes than a secret can hold', () => {
     const sized = (bytes: number, filler: string) => {
       const start = JSON.stringify({ ...SMALLEST.JWT_BEARER, audience: '' }).slice(0, -2);
       const rest = bytes - start.length - 2;
@@ -537,7 +537,7 @@ describe('the login URL', () => {
     ['https://test.salesforce.com/', 'https://test.salesforce.com'],
     ['https://ACME--dev.sandbox.my.salesforce.com', 'https://acme--dev.sandbox.my.salesforce.com'],
     ['https://login.salesforce.com:443', 'https://login.salesforce.com'],
-  ])('%s is the origin %s', (loginUrl, origin) => {
+  ])('is normalised from %s to %s', (loginUrl, origin) => {
     expect(parse({ ...SMALLEST.JWT_BEARER, loginUrl })).toMatchObject({ loginUrl: origin, audience: origin });
   });
 
@@ -547,7 +547,7 @@ describe('the login URL', () => {
     'https://login.salesforce.com:8443',
     'https://login.salesforce.com.',
     'https://login.salesforce.com.evil.com',
-  ])('%s is refused, with what LOGIN_HOSTS admits', (loginUrl) => {
+  ])('is refused together with what LOGIN_HOSTS admits: %s', (loginUrl) => {
     const error = refusal({ ...SMALLEST.JWT_BEARER, loginUrl });
     expect(error).toMatchObject({
       code: 'LOGIN_HOST_REFUSED',
@@ -567,14 +567,14 @@ describe('the login URL', () => {
     'https://login.salesforce.com@evil.com',
     'blob:https://login.salesforce.com/',
     'javascript:alert(1)',
-  ])('%s is no origin', (loginUrl) => {
+  ])('is rejected unless it is an origin: %s', (loginUrl) => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, loginUrl })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^loginUrl /),
     });
   });
 
-  it('must be given where LOGIN_HOSTS does not admit the usual one', () => {
+  it('is required when LOGIN_HOSTS does not admit the default', () => {
     const error = refusal(SMALLEST.JWT_BEARER, { ...rules, loginHosts: ['*.my.salesforce.com'] });
     expect(error).toMatchObject({
       code: 'LOGIN_HOST_REFUSED',
@@ -582,7 +582,7 @@ describe('the login URL', () => {
     });
   });
 
-  it('may be a local stand-in where LOGIN_HOSTS admits it', () => {
+  it('can be a local service when LOGIN_HOSTS admits it', () => {
     const local = { ...rules, loginHosts: ['http://127.0.0.1:*'] };
     expect(parse({ ...SMALLEST.JWT_BEARER, loginUrl: 'http://127.0.0.1:8123' }, local)).toMatchObject({
       loginUrl: 'http://127.0.0.1:8123',
@@ -590,7 +590,7 @@ describe('the login URL', () => {
   });
 });
 
-describe('a key that cannot be used', () => {
+describe('checking the keys and the certificate of a secret', () => {
   const elliptic = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey;
   const locked = { cipher: 'aes-256-cbc', passphrase: 'open sesame', format: 'pem' } as const;
@@ -605,7 +605,7 @@ describe('a key that cannot be used', () => {
     ['a public key', publicKey.export({ type: 'spki', format: 'pem' }).toString(), /is a public key/],
     ['garbage', 'correct horse battery staple', /is no PEM/],
     ['garbage in base64', Buffer.from('correct horse battery staple').toString('base64'), /is no PEM/],
-  ])('is reported for what it is: %s', (_what, pem, problem) => {
+  ])('names the kind of an unusable key: %s', (_what, pem, problem) => {
     for (const key of ['privateKey', 'nextPrivateKey'] as const) {
       const error = refusal({ ...SMALLEST.JWT_BEARER, [key]: pem });
       expect(error).toMatchObject({ code: 'KEY_UNUSABLE', retryable: false, message: expect.stringMatching(problem) });
@@ -615,7 +615,7 @@ describe('a key that cannot be used', () => {
     }
   });
 
-  it('is a certificate that belongs to neither key', () => {
+  it('rejects a certificate that belongs to neither key', () => {
     for (const certificate of [RSA_CERTIFICATE, EC_CERTIFICATE]) {
       const error = refusal({ ...SMALLEST.JWT_BEARER, certificate });
       expect(error).toMatchObject({
@@ -625,7 +625,7 @@ describe('a key that cannot be used', () => {
     }
   });
 
-  it('is not a certificate that belongs to one of the keys', () => {
+  it('accepts a certificate that belongs to either key', () => {
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const nextPrivateKey = pemOf(other.privateKey);
     expect(parse({ ...SMALLEST.JWT_BEARER, nextPrivateKey, certificate: certificateOf(publicKey) })).toMatchObject({
@@ -637,12 +637,12 @@ describe('a key that cannot be used', () => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, certificate: certificateOf(other.publicKey) }).code).toBe('KEY_UNUSABLE');
   });
 
-  it('is not a certificate whose key is in KMS, where nothing can be compared', () => {
+  it('accepts any certificate when the key is in KMS', () => {
     const secret = { ...without(SMALLEST.JWT_BEARER, 'privateKey'), kmsKeyId: 'alias/sf' };
     expect(parse({ ...secret, certificate: EC_CERTIFICATE })).toMatchObject({ certificate: EC_CERTIFICATE });
   });
 
-  it('is what is no certificate, also where the key is wrong as well', () => {
+  it('rejects text that is not a certificate, even beside an unusable key', () => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, certificate: PEM })).toMatchObject({
       code: 'KEY_UNUSABLE',
       message: 'certificate is no X.509 certificate in PEM.',
@@ -691,30 +691,27 @@ describe('an error about a secret', () => {
     'clientCredentialsArn',
   ];
 
-  it.each(Object.keys(KEYS))(
-    'never shows the value of %s, and neither does a connection that holds one of its secrets',
-    (key) => {
-      fc.assert(
-        fc.property(cases, ({ text, value, grant, more }) => {
-          const secret = { ...SMALLEST[grant], ...more, [key]: value };
-          let connection: unknown;
-          try {
-            connection = parse(secret);
-          } catch {
-            expect(everythingSaidBy(refusal(secret)).toLowerCase()).not.toContain(text.toLowerCase());
-            return;
-          }
-          if (isShown.includes(key) || key === 'oAuthRequest') return;
-          expect(`${JSON.stringify(connection)}${inspect(connection, { depth: 9, showHidden: true })}`).not.toContain(
-            text,
-          );
-        }),
-        { numRuns: 150 },
-      );
-    },
-  );
+  it.each(Object.keys(KEYS))('never shows the value of %s, and neither does the parsed connection', (key) => {
+    fc.assert(
+      fc.property(cases, ({ text, value, grant, more }) => {
+        const secret = { ...SMALLEST[grant], ...more, [key]: value };
+        let connection: unknown;
+        try {
+          connection = parse(secret);
+        } catch {
+          expect(everythingSaidBy(refusal(secret)).toLowerCase()).not.toContain(text.toLowerCase());
+          return;
+        }
+        if (isShown.includes(key) || key === 'oAuthRequest') return;
+        expect(`${JSON.stringify(connection)}${inspect(connection, { depth: 9, showHidden: true })}`).not.toContain(
+          text,
+        );
+      }),
+      { numRuns: 150 },
+    );
+  });
 
-  it('never shows the text of a secret that is no JSON object', () => {
+  it('never shows the text of a secret that is not a JSON object', () => {
     fc.assert(
       fc.property(marker, fc.constantFrom('', '"', '{', '[', '{"privateKey": "', '{"a":1} '), (text, start) => {
         expect(everythingSaidBy(refusal(`${start}${text}`))).not.toContain(text);
@@ -760,24 +757,24 @@ describe('an error about a secret', () => {
   });
 
   // Consumer secrets of older connected apps are numbers of up to 19 digits.
-  it('never shows a key of digits alone, which is what old consumer secrets look like', () => {
+  it('never shows a key of digits alone, since old consumer secrets look like that', () => {
     expect(everythingSaidBy(refusal({ ...SMALLEST.JWT_BEARER, '5123456789012345678': 'x' }))).not.toContain(
       '5123456789012345678',
     );
   });
 });
 
-describe('an interval in a tag', () => {
+describe('reading an interval from a tag', () => {
   it.each([
     ['1', 1],
     ['3600', 3_600],
     ['99999999', 99_999_999],
-  ])('%s is %i seconds', (tag, seconds) => {
+  ])('reads %s as %i seconds', (tag, seconds) => {
     expect(intervalOf(tag)).toBe(seconds);
   });
 
   it.each(['', '0', '-1', '1.5', '1e3', '0x10', ' 60', '60 ', '60s', '060', '100000000', 'NaN', '٣٦٠٠'])(
-    '%o is none',
+    'rejects %o',
     (tag) => {
       expect(intervalOf(tag)).toBeUndefined();
     },

@@ -13,8 +13,8 @@ function target(name: string, tags: Record<string, string> = {}) {
   return rest;
 }
 
-describe('what the tags of a secret say', () => {
-  it('is nothing that must be said: the profile has the name of the connection, the interval is the usual one', () => {
+describe('the target of a connection', () => {
+  it("defaults to the connection's name and the usual interval when no tag is set", () => {
     expect(target('sf-prod')).toEqual({
       connection: 'sf-prod',
       connectorProfileName: 'sf-prod',
@@ -27,7 +27,7 @@ describe('what the tags of a secret say', () => {
     });
   });
 
-  it('is the name of the profile and the interval', () => {
+  it('takes the profile name and the interval from the tags', () => {
     const tags = { 'connector-profile-name': 'Sales+EU@prod', 'refresh-interval-seconds': '1800' };
     expect(target('sf-prod', tags)).toEqual({
       connection: 'sf-prod',
@@ -36,21 +36,21 @@ describe('what the tags of a secret say', () => {
     });
   });
 
-  it.each(['', 'two words', 'ü', 'x'.repeat(257), 'a:b', 'a\nb'])('is no profile of the name %o', (name) => {
+  it.each(['', 'two words', 'ü', 'x'.repeat(257), 'a:b', 'a\nb'])('cannot be a profile named %o', (name) => {
     expect(thrownBy(() => target('sf-prod', { 'connector-profile-name': name }))).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringContaining('connector-profile-name'),
     });
   });
 
-  it.each(['', '0', '-60', '1h', '3600.5', '060', '123456789'])('is no interval of %o seconds', (seconds) => {
+  it.each(['', '0', '-60', '1h', '3600.5', '060', '123456789'])('cannot have an interval of %o seconds', (seconds) => {
     expect(thrownBy(() => target('sf-prod', { 'refresh-interval-seconds': seconds }))).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: 'the tag refresh-interval-seconds is not a whole number of seconds.',
     });
   });
 
-  it('is all said at once where it is wrong, naming the secret and no value', () => {
+  it('has every wrong tag reported in one error that names the secret and no value', () => {
     fc.assert(
       fc.property(marker, (value) => {
         const error = thrownBy(() =>
@@ -67,26 +67,26 @@ describe('what the tags of a secret say', () => {
     );
   });
 
-  it('says so where the connection has a name that no profile can have, and names no other', () => {
+  it("needs a profile tag when no profile can have the connection's name", () => {
     expect(thrownBy(() => target('x'.repeat(257)))).toMatchObject({ code: 'SECRET_MALFORMED' });
     expect(target('x'.repeat(257), { 'connector-profile-name': 'sf' })).toMatchObject({ connectorProfileName: 'sf' });
   });
 });
 
-describe('names', () => {
-  it.each(['a', 'sf-prod', 'eu/sf_prod+1=2.3@x', 'x'.repeat(400)])('of connections may be %s', (name) => {
+describe('checking names', () => {
+  it.each(['a', 'sf-prod', 'eu/sf_prod+1=2.3@x', 'x'.repeat(400)])('accepts %s for a connection', (name) => {
     expect(isConnectionName(name)).toBe(true);
   });
 
-  it.each(['', 'two words', 'a!', 'a#', 'ü', 'a\n', 'a:b', 'x'.repeat(401)])('of connections are never %o', (name) => {
+  it.each(['', 'two words', 'a!', 'a#', 'ü', 'a\n', 'a:b', 'x'.repeat(401)])('rejects %o for a connection', (name) => {
     expect(isConnectionName(name)).toBe(false);
   });
 
-  it.each(['a', 'Sales!EU#1', 'a/b@c+d=e.f-g_h', 'x'.repeat(256)])('of profiles may be %s', (name) => {
+  it.each(['a', 'Sales!EU#1', 'a/b@c+d=e.f-g_h', 'x'.repeat(256)])('accepts %s for a profile', (name) => {
     expect(isProfileName(name)).toBe(true);
   });
 
-  it.each(['', 'two words', 'ü', 'a\n', 'a:b', 'a$', 'x'.repeat(257)])('of profiles are never %o', (name) => {
+  it.each(['', 'two words', 'ü', 'a\n', 'a:b', 'a$', 'x'.repeat(257)])('rejects %o for a profile', (name) => {
     expect(isProfileName(name)).toBe(false);
   });
 });

@@ -17,8 +17,8 @@ function segmentOf(json: string): string {
   return Buffer.from(json).toString('base64url');
 }
 
-describe('the claims set', () => {
-  it('says to a JSON parser exactly what went in, and nothing more', () => {
+describe('the claims of a JWT', () => {
+  it('parse as JSON to exactly the given values', () => {
     fc.assert(
       fc.property(anyClaims, (claims) => {
         const { issuer, subject, audience, expiresAt } = claims;
@@ -28,7 +28,7 @@ describe('the claims set', () => {
     );
   });
 
-  it('has no jti, which Salesforce would accept only once, and no time but exp', () => {
+  it('include exp but neither jti nor another time', () => {
     const claims = {
       issuer: '3MVG9',
       subject: 'ann@example.com',
@@ -40,7 +40,7 @@ describe('the claims set', () => {
     );
   });
 
-  it('never encodes to a "-", whatever the claims', () => {
+  it('never encode to a "-", whatever their values', () => {
     fc.assert(
       fc.property(anyClaims, (claims) => {
         expect(segmentOf(claimsSet(claims))).toMatch(/^[a-zA-Z0-9_=]+$/);
@@ -49,7 +49,7 @@ describe('the claims set', () => {
     );
   });
 
-  it('never encodes to a "-" for any single code unit in any of the three places of a base64 group', () => {
+  it('never encode to a "-" for any code unit at any base64 offset', () => {
     const offending: string[] = [];
     for (const before of ['', 'a', 'aa']) {
       for (let unit = 0; unit <= 0xffff; unit++) {
@@ -61,12 +61,12 @@ describe('the claims set', () => {
     expect(offending).toEqual([]);
   });
 
-  it('would hold a "-" for such claims if they were written as plain JSON, so that these tests can fail', () => {
+  it('would encode to a "-" as plain JSON, which proves that these tests can fail', () => {
     const plain = JSON.stringify({ iss: 'i', sub: '~~~', aud: 'a', exp: 1 });
     expect(segmentOf(plain)).toContain('-');
   });
 
-  it('leaves ordinary ASCII as it is, so that a person can read a decoded JWT', () => {
+  it('keep ordinary ASCII readable in a decoded JWT', () => {
     const json = claimsSet({
       issuer: 'A1.b_c',
       subject: "o'hara+sf@example.com",
@@ -134,7 +134,7 @@ describe('the exp of a minted JWT', () => {
   const obtain = (some: Partial<JwtBearerConnection>, given: Serving) =>
     jwtBearer({ ...connection, ...some }).obtain(given, async () => undefined);
 
-  it('is the lifetime after now in whole epoch seconds, and is what validUntil says', async () => {
+  it('lies one lifetime from now in whole epoch seconds and matches validUntil', async () => {
     const signed: unknown[] = [];
     await expect(obtain({}, serving(9, signed))).resolves.toMatchObject({ validUntil: new Date(1_700_007_200_000) });
     expect(signed).toEqual([
@@ -142,13 +142,13 @@ describe('the exp of a minted JWT', () => {
     ]);
   });
 
-  it('is 180 seconds after now where we exchange the JWT ourselves', async () => {
+  it('lies 180 seconds from now when handOver is ACCESS_TOKEN', async () => {
     const signed: unknown[] = [];
     await obtain({ handOver: 'ACCESS_TOKEN' }, serving(9, signed));
     expect(signed).toEqual([expect.objectContaining({ exp: 1_700_000_180 })]);
   });
 
-  it('is refused where it would come before twice the interval is over', async () => {
+  it('is refused when it comes before two intervals have passed', async () => {
     const attempt = (lifetimeSeconds: number | undefined, jwtLifetimeSeconds: number) =>
       obtain({ lifetimeSeconds }, serving(jwtLifetimeSeconds));
     await expect(attempt(7_199, 99_999)).rejects.toMatchObject({ code: 'LIFETIME_TOO_SHORT' });
