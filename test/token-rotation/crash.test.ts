@@ -17,7 +17,7 @@ describe('a process killed in a rotating refresh', () => {
       .map(({ label, phase }) => `${phase} ${label}`);
     expect(window).toEqual(['after salesforce token:refresh_token #1', 'before secretsmanager PutSecretValue #2']);
     expect(matrix.cells.length).toBeGreaterThanOrEqual(20);
-  }, 120_000);
+  }, 300_000);
 
   it('can lose a token for less than a second in a median run', async () => {
     const lengths = await measureWindow(12, pool);
@@ -27,5 +27,5 @@ describe('a process killed in a rotating refresh', () => {
     );
     expect(lengths).toHaveLength(12);
     expect(median).toBeLessThan(1_000);
-  }, 30_000);
+  }, 120_000);
 });
