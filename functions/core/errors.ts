@@ -1,8 +1,8 @@
 import { type Hint, hintForLog } from './hint.ts';
 
 /**
- * Every code an operator can meet, whether the queue should try again, and what the code means in one line. The README's
- * table of errors and the runbook follow this one.
+ * Every code an operator can meet, whether the queue should try again, and what the code means in one line. The
+ * tables of docs/errors.md and of the runbook follow this one.
  */
 export const ERROR_CODES = {
   INPUT_INVALID: { retryable: false, meaning: 'The event is not one that this function takes.' },

@@ -8,7 +8,7 @@ export const UtcTime = v.pipe(
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/,
     'must be an ISO 8601 time in UTC, such as 2026-11-24T03:00:00Z',
   ),
-  v.check((text) => !Number.isNaN(Date.parse(text)), 'is no date that there is'),
+  v.check((text) => !Number.isNaN(Date.parse(text)), 'is not a valid date'),
   v.transform((text) => new Date(text)),
 );
 

@@ -8,7 +8,7 @@ Against the local services: npm run stack, and paste the exports that it prints.
 Results go to stdout, all else to stderr. NO_COLOR turns colours off. No secret is taken as an argument, and none is ever printed.
 
 Exit codes:
-  0    all is well
+  0    everything is healthy
   1    a connection failed, or is unhealthy
   2    the arguments, the input or the environment variables are wrong
   3    AWS could not be asked, so nothing is known

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { APPFLOW_LIMITS, checkLimits, type LimitedField, violation } from '../../functions/core/credentials.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { everythingSaidBy, marker, thrownBy } from './support.ts';
+import { requestModel } from '../../infra/local/wire/models.ts';
+import { everythingSaidBy, marker, thrownBy } from '../support/rules.ts';
 
 /**
  * AppFlow's published limits a second time, written from its API reference and not from the product: lengths in characters, and
@@ -87,6 +88,16 @@ function problemOf(field: string, value: string): string | undefined {
 const characters = fc.constantFrom(...'aZ09_=.-+/~>:!# \t\n\u00a0\u2028é😀𝒳', '\ud83d', '\ude00');
 const filler = fc.constantFrom('a', '-', '=', 'é', '😀', '𝒳', '\ud800', ' ', '\n');
 
+/** Any code point but a surrogate: the unit `binary` of fast-check, without its table of a million strings, which takes seconds. */
+const codePoint = fc.integer({ min: 0, max: 0x10_f7ff }).map(
+  (n) => String.fromCodePoint(n < 0xd800 ? n : n + 0x800),
+  (text) => {
+    const point = typeof text === 'string' && [...text].length === 1 ? text.codePointAt(0) : undefined;
+    if (point === undefined || (point >= 0xd800 && point < 0xe000)) throw new Error('That is no code point.');
+    return point < 0xd800 ? point : point - 0x800;
+  },
+);
+
 /** Values at and around both limits of a field, made of any characters, a few of them changed. */
 function valuesFor({ least, most, fill }: Published): fc.Arbitrary<string> {
   const lengths = fc.constantFrom(
@@ -104,17 +115,17 @@ function valuesFor({ least, most, fill }: Published): fc.Arbitrary<string> {
   return fc.oneof(
     around,
     near.map((parts) => parts.join('')),
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: codePoint }),
   );
 }
 
-describe('the check against the limits of AppFlow', () => {
-  it('knows every field that the API reference limits, and no other', () => {
+describe('checking a field against the limits of AppFlow', () => {
+  it('knows exactly the fields that the API reference limits', () => {
     const published = [...Object.keys(PUBLISHED), ...Object.keys(CHOICES)];
     expect(Object.keys(APPFLOW_LIMITS).sort()).toEqual(published.sort());
   });
 
-  it.each(Object.entries(PUBLISHED))('accepts for %s exactly what the published table accepts', (field, published) => {
+  it.each(Object.entries(PUBLISHED))('accepts exactly the published values for %s', (field, published) => {
     fc.assert(
       fc.property(valuesFor(published), (value) => {
         expect(problemOf(field, value) === undefined).toBe(accepts(published, value));
@@ -124,7 +135,7 @@ describe('the check against the limits of AppFlow', () => {
   });
 
   it.each(Object.entries(PUBLISHED))(
-    'counts characters of %s as code points, up to the very limit',
+    'counts the characters of %s as code points up to the exact limit',
     (field, published) => {
       const { least, most, fill } = published;
       for (const one of ['a', '😀']) {
@@ -143,7 +154,7 @@ describe('the check against the limits of AppFlow', () => {
     },
   );
 
-  it.each(Object.entries(CHOICES))('accepts for %s the published words alone', (field, words) => {
+  it.each(Object.entries(CHOICES))('accepts only the published words for %s', (field, words) => {
     for (const word of words) {
       expect(problemOf(field, word)).toBeUndefined();
       for (const wrong of [word.toLowerCase(), `${word} `, word.slice(1), ''])
@@ -151,21 +162,18 @@ describe('the check against the limits of AppFlow', () => {
     }
   });
 
-  it('refuses a "-" in the first two segments of a JWT and takes it in the third', () => {
+  it('allows a "-" only in the third segment of a JWT', () => {
     expect(problemOf('jwtToken', 'a.b.-_-')).toBeUndefined();
     expect(problemOf('jwtToken', 'a-.b.c')).toContain('pattern');
     expect(problemOf('jwtToken', 'a.-b.c')).toContain('pattern');
   });
 
-  it.each(['aws-us-gov', 'aws-cn'])(
-    'says of an ARN in %s that the partition is what AppFlow has no place for',
-    (partition) => {
-      const arn = `arn:${partition}:secretsmanager:us-gov-west-1:123456789012:secret:x-abcdef`;
-      expect(problemOf('clientCredentialsArn', arn)).toContain('partition');
-    },
-  );
+  it.each(['aws-us-gov', 'aws-cn'])('explains that AppFlow cannot take an ARN of the partition %s', (partition) => {
+    const arn = `arn:${partition}:secretsmanager:us-gov-west-1:123456789012:secret:x-abcdef`;
+    expect(problemOf('clientCredentialsArn', arn)).toContain('partition');
+  });
 
-  it('never repeats the value', () => {
+  it('never repeats the checked value', () => {
     const fields = fc.constantFrom(...Object.keys(PUBLISHED), ...Object.keys(CHOICES));
     fc.assert(
       fc.property(
@@ -183,7 +191,7 @@ describe('the check against the limits of AppFlow', () => {
 });
 
 describe('checkLimits', () => {
-  it('throws nothing where every field is within its limits or absent', () => {
+  it('accepts fields that are within their limits or absent', () => {
     const fields = {
       accessToken: new Redacted('a'),
       refreshToken: undefined,
@@ -193,7 +201,7 @@ describe('checkLimits', () => {
     expect(() => checkLimits('sf-prod', fields)).not.toThrow();
   });
 
-  it('names all fields that are wrong in one error, with their limits, the connection and no value', () => {
+  it('names each wrong field with its limit and the connection in one error without values', () => {
     fc.assert(
       fc.property(marker, (secret) => {
         const error = thrownBy(() =>
@@ -211,5 +219,38 @@ describe('checkLimits', () => {
         expect(everythingSaidBy(error)).not.toContain(secret);
       }),
     );
+  });
+});
+
+describe('the table of limits', () => {
+  const model = requestModel('appflow', 'UpdateConnectorProfile');
+  /** The members of UpdateConnectorProfile's request that a Salesforce profile can have, by the names of the table. */
+  const modelled = new Map<string, ReturnType<typeof model.shape>>();
+  const walk = (shapeName: string, path: string) => {
+    const shape = model.shape(shapeName);
+    if (shape.type !== 'structure') modelled.set(path, shape);
+    for (const [name, { shape: next }] of Object.entries(shape.members)) {
+      // Other connectors share this request.
+      const isOther = shapeName.startsWith('ConnectorProfile') && /^[A-Z]/.test(name) && name !== 'Salesforce';
+      if (!isOther) walk(next, name === 'authCode' || name === 'redirectUri' ? `oAuthRequest.${name}` : name);
+    }
+  };
+  walk(model.root, '');
+
+  it.each(Object.entries(APPFLOW_LIMITS))("says of %s what AWS's own model of the request says", (field, limit) => {
+    const shape = modelled.get(field);
+    if ('values' in limit) {
+      expect([...limit.values].sort()).toEqual([...(shape?.enum ?? [])].sort());
+      return;
+    }
+    expect({ min: shape?.min ?? 0, max: shape?.max }).toEqual({ min: limit.min, max: limit.max });
+    // The model escapes more inside a class than it must.
+    const plain = (pattern: string) => pattern.replace(/\\([-+/])/g, '$1');
+    expect(plain(shape?.pattern ?? '(?!)')).toBe(plain(limit.pattern.source));
+  });
+
+  it("leaves out no member of AWS's model that has a limit", () => {
+    const limited = [...modelled].filter(([, { max, pattern, enum: values }]) => max ?? pattern ?? values);
+    expect(limited.map(([name]) => name).sort()).toEqual(Object.keys(APPFLOW_LIMITS).sort());
   });
 });

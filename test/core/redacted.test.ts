@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { anyText, marker } from './support.ts';
+import { anyText, marker } from '../support/rules.ts';
 
 /** Every way in which a value ends up as text that a person, a log or another process could read. */
 const WAYS: Readonly<Record<string, (box: Redacted) => string>> = {
@@ -43,8 +43,8 @@ const WAYS: Readonly<Record<string, (box: Redacted) => string>> = {
   },
 };
 
-describe('a secret in its box', () => {
-  it.each(Object.entries(WAYS))('is not shown by %s', (_way, show) => {
+describe('a Redacted secret', () => {
+  it.each(Object.entries(WAYS))('stays hidden in %s', (_way, show) => {
     fc.assert(
       fc.property(marker, (secret) => {
         expect(show(new Redacted(secret))).not.toContain(secret);
@@ -60,11 +60,11 @@ describe('a secret in its box', () => {
     'JSON of what holds it',
     'inspect of what holds it',
     'what console prints',
-  ])('shows as [redacted] by %s', (way) => {
+  ])('appears as [redacted] in %s', (way) => {
     expect(WAYS[way]?.(new Redacted('zQ7secret'))).toContain('[redacted]');
   });
 
-  it('is there for whoever opens the box, unchanged', () => {
+  it('is revealed unchanged', () => {
     fc.assert(
       fc.property(anyText, (secret) => {
         expect(new Redacted(secret).reveal()).toBe(secret);
@@ -72,7 +72,7 @@ describe('a secret in its box', () => {
     );
   });
 
-  it('does not become readable by a wrong call of its methods', () => {
+  it('stays hidden when reveal is called on another object', () => {
     const { reveal } = Redacted.prototype;
     expect(() => reveal.call({} as Redacted)).toThrow(TypeError);
     expect(() => reveal.call(structuredClone(new Redacted('zQ7secret')))).toThrow(TypeError);

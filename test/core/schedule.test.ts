@@ -39,7 +39,7 @@ const walk = fc.tuple(tickSeconds, intervals).chain(([tick, interval]) =>
   }),
 );
 
-describe('the moment since which a connection is due', () => {
+describe('the moment at which a connection becomes due', () => {
   const dates = {
     secretChangedAt: at(-200),
     profileCreatedAt: at(-300),
@@ -47,55 +47,55 @@ describe('the moment since which a connection is due', () => {
     intervalSeconds: 3_600,
   };
 
-  it('is an interval after the last update', () => {
+  it('is one interval after the last update', () => {
     expect(dueSince(dates)).toEqual(at(3_500));
   });
 
-  it('is the creation of a profile that was never updated since', () => {
+  it('is the creation of a profile that was never updated', () => {
     expect(dueSince({ ...dates, profileCreatedAt: at(-100), profileUpdatedAt: at(-100) })).toEqual(at(-100));
   });
 
-  it('is the change of the secret where that is later than the last update', () => {
+  it('is the change of the secret when that is later than the last update', () => {
     expect(dueSince({ ...dates, secretChangedAt: at(-99) })).toEqual(at(-99));
     expect(dueSince({ ...dates, secretChangedAt: at(-100) })).toEqual(at(3_500));
   });
 
-  it('is the change of the secret also where the profile was never updated', () => {
+  it('is the later of creation and change of the secret when the profile was never updated', () => {
     const created = { ...dates, profileCreatedAt: at(-300), profileUpdatedAt: at(-300) };
     expect(dueSince({ ...created, secretChangedAt: at(-50) })).toEqual(at(-50));
     expect(dueSince({ ...created, secretChangedAt: at(-301) })).toEqual(at(-300));
   });
 });
 
-describe('the slots of a connection that keeps failing', () => {
+describe('the slots of a failing connection', () => {
   const attempts = (intervalSeconds: number, tick: number, ticks: number, offset = 0) =>
     Array.from({ length: ticks }, (_, n) => n).filter(
       (n) => slotOf(dueAtStart(intervalSeconds), at(n * tick + offset), tick) !== undefined,
     );
 
-  it('lie 0, 1, 3, 7, 15, 31, 63 ticks after it became due, while an interval is longer', () => {
+  it('lie 0, 1, 3, 7, 15, 31 and 63 ticks after it became due while the interval is longer', () => {
     expect(attempts(DAY, 300, 128)).toEqual([0, 1, 3, 7, 15, 31, 63, 127]);
   });
 
-  it('keep those distances where ticks do not fall on the moment it became due', () => {
+  it('keep their distances when the ticks miss the moment it became due', () => {
     expect(attempts(DAY, 300, 70, 17)).toEqual([0, 1, 3, 7, 15, 31, 63]);
     expect(slotOf(dueAtStart(DAY), at(3 * 300 + 17), 300)).toEqual(at(900));
   });
 
-  it('are never further apart than an interval', () => {
+  it('are at most one interval apart', () => {
     expect(attempts(1_500, 300, 30)).toEqual([0, 1, 3, 7, 12, 17, 22, 27]);
   });
 
-  it('are never further apart than a day, however long the interval', () => {
+  it('are at most one day apart, however long the interval', () => {
     expect(attempts(30 * DAY, 3_600, 130)).toEqual([0, 1, 3, 7, 15, 31, 55, 79, 103, 127]);
   });
 
-  it('fall into every tick where the interval is no longer than a tick', () => {
+  it('fall into every tick when the interval is no longer than a tick', () => {
     expect(attempts(300, 300, 5)).toEqual([0, 1, 2, 3, 4]);
     expect(attempts(100, 300, 5)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('belong to the tick at or after them and to no other', () => {
+  it('belong only to the first tick at or after them', () => {
     const dates = dueAtStart(DAY);
     expect(slotOf(dates, at(-1), 300)).toBeUndefined();
     expect(slotOf(dates, at(0), 300)).toEqual(at(0));
@@ -107,7 +107,7 @@ describe('the slots of a connection that keeps failing', () => {
 });
 
 describe('the slot of a tick and the next slot', () => {
-  it('are those of a walk from slot to slot, for any tick, interval and age', () => {
+  it('match a walk from slot to slot for any tick, interval and age', () => {
     fc.assert(
       fc.property(walk, ({ tick, interval, age }) => {
         const slots = slotsPast(age, tick, interval);
@@ -120,7 +120,7 @@ describe('the slot of a tick and the next slot', () => {
     );
   });
 
-  it('agree: at the next slot a tick tries, and between now and then none does so for a later slot', () => {
+  it('agree that the next attempt comes exactly at the next slot', () => {
     fc.assert(
       fc.property(walk, fc.double({ min: 0, max: 1, noNaN: true }), ({ tick, interval, age }, part) => {
         const dates = dueAtStart(interval);
@@ -136,7 +136,7 @@ describe('the slot of a tick and the next slot', () => {
     );
   });
 
-  it('take no longer to find after ten years than after a minute', () => {
+  it('are found as fast after ten years as after a minute', () => {
     const dates = dueAtStart(1);
     // A walk from slot to slot would take minutes.
     for (let n = 0; n < 100; n++) {
@@ -217,8 +217,8 @@ const histories = (succeeds: fc.Arbitrary<boolean>, changes: fc.Arbitrary<boolea
   });
 const rarely = fc.integer({ min: 0, max: 19 }).map((n) => n === 0);
 
-describe('over any history of ticks, some late, missing or doubled', () => {
-  it('no tick tries twice, and no slot is tried by two ticks', () => {
+describe('over any history of late, missing and doubled ticks', () => {
+  it('each tick tries at most once and each slot is tried by at most one tick', () => {
     fc.assert(
       fc.property(histories(fc.boolean(), rarely), ({ history, tick, interval, phase }) => {
         const { attempts } = play(history, tick, interval, phase);
@@ -233,7 +233,7 @@ describe('over any history of ticks, some late, missing or doubled', () => {
     );
   });
 
-  it('a failing connection is tried at least once an interval or a day, rounded up to a tick, wherever ticks come', () => {
+  it('a failing connection is tried at least once per interval or day, rounded up to a tick', () => {
     fc.assert(
       fc.property(histories(fc.constant(false)), ({ history, tick, interval, phase }) => {
         const { attempts } = play(history, tick, interval, phase);
@@ -252,7 +252,7 @@ describe('over any history of ticks, some late, missing or doubled', () => {
     );
   });
 
-  it('two attempts on time in a row are no further apart than an interval or a day, rounded up to a tick', () => {
+  it('consecutive attempts on time are at most an interval or a day apart, rounded up to a tick', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -279,7 +279,7 @@ describe('over any history of ticks, some late, missing or doubled', () => {
     );
   });
 
-  it('a connection refreshed in time is quiet until its interval is over, and then tried by the very next tick that comes', () => {
+  it('a refreshed connection is quiet for its interval and then tried by the very next tick', () => {
     fc.assert(
       fc.property(histories(fc.constant(true)), ({ history, tick, interval, phase }) => {
         const { attempts } = play(history, tick, interval, phase);
@@ -298,7 +298,7 @@ describe('over any history of ticks, some late, missing or doubled', () => {
     );
   });
 
-  it('a changed secret makes the connection due at once, at the first tick after the change', () => {
+  it('a changed secret makes the connection due at the first tick after the change', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -325,7 +325,7 @@ describe('over any history of ticks, some late, missing or doubled', () => {
     );
   });
 
-  it('a secret changed while the connection backs off starts the backoff anew', () => {
+  it('a secret changed during the backoff restarts the backoff', () => {
     const failing = {
       secretChangedAt: at(-DAY),
       profileCreatedAt: at(-9 * DAY),

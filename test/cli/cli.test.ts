@@ -1,0 +1,617 @@
+import { spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as v from 'valibot';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeKeyAndCertificate } from '../../infra/cli/certificate.ts';
+import type { Call } from '../../infra/local/wire/traffic.ts';
+import { type LocalWorld, startWorld } from '../../infra/local/world.ts';
+import { APP, CODE_APP, CODE_SECRET, PRIVATE_KEY, PUBLIC_KEY, USER } from '../support/world.ts';
+
+const HOUR = 3_600_000;
+/** Many processes beside many other tests: on a busy machine each one takes seconds. */
+const PATIENCE = 120_000;
+const Problems = v.array(v.object({ code: v.string() }));
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+/** Outlives the run: what was compiled once need not be again. */
+const CACHE = path('../../node_modules/.cache/appflow-token-refresher');
+let directory = '';
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cli-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Local services by the real clock, since the command line is a process of its own, and what a person finds there. */
+class Estate implements AsyncDisposable {
+  readonly world: LocalWorld;
+  readonly env: Record<string, string> = {};
+  /** Every secret that was ever stored or issued here: none may be printed. */
+  readonly #secrets = new Set<string>([CODE_SECRET, ...bodyOf(PRIVATE_KEY)]);
+
+  private constructor(world: LocalWorld) {
+    this.world = world;
+    world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER] });
+    world.salesforce.registerApp({ clientId: CODE_APP, clientSecret: CODE_SECRET, users: [USER, 'other@example.com'] });
+  }
+
+  /** @param before is asked before each call, and may make it wait */
+  static async open(before?: (call: Call) => Promise<undefined>): Promise<Estate> {
+    const clock = { now: Date.now, sleep: async () => undefined };
+    const intercept = (call: Call, phase: 'before' | 'after') => (phase === 'before' ? before?.(call) : undefined);
+    return new Estate(await startWorld({ clock, intercept }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.world.close();
+  }
+
+  profile(name: string, hoursOld = 0.1): void {
+    this.world.aws.appflow.putProfile({
+      name,
+      properties: { instanceUrl: 'https://example.my.salesforce.com' },
+      createdAt: new Date(Date.now() - 48 * HOUR),
+      lastUpdatedAt: new Date(Date.now() - hoursOld * HOUR),
+    });
+  }
+
+  secret(name: string, value: Record<string, unknown> | string, tags: Record<string, string> = {}): void {
+    const text = typeof value === 'string' ? value : JSON.stringify({ loginUrl: this.world.salesforce.url, ...value });
+    this.world.aws.secrets.create({ name: `appflow-token-refresher/${name}`, value: text, tags });
+  }
+
+  /** A connection whose profile is younger than its secret, so that nothing is due. */
+  jwt(name: string, more: Record<string, unknown> = {}, tags: Record<string, string> = {}): void {
+    this.secret(
+      name,
+      { grantType: 'JWT_BEARER', clientId: APP, username: USER, privateKey: PRIVATE_KEY, ...more },
+      tags,
+    );
+    this.profile(tags['connector-profile-name'] ?? name, -1 / 3600);
+  }
+
+  async code(name: string, more: Record<string, unknown> = {}): Promise<string> {
+    const { refreshToken } = await this.world.salesforce.issueRefreshToken(CODE_APP, USER);
+    const client = { clientId: CODE_APP, clientSecret: CODE_SECRET };
+    this.secret(name, { grantType: 'AUTHORIZATION_CODE', ...client, refreshToken, ...more });
+    this.profile(name);
+    return refreshToken;
+  }
+
+  read(name: string): Record<string, unknown> {
+    return JSON.parse(this.world.aws.secrets.read(`appflow-token-refresher/${name}`) ?? 'null');
+  }
+
+  /** Runs the command line to its end, and holds all that it printed against every secret of this world. */
+  async run(
+    args: readonly string[],
+    options: {
+      readonly stdin?: string;
+      readonly entry?: 'bin.mjs';
+      readonly while?: (said: (pattern: RegExp) => Promise<string>, kill: () => void) => Promise<void>;
+    } = {},
+  ): Promise<Result> {
+    const child = spawn(process.execPath, [path(`../../infra/cli/${options.entry ?? 'main.ts'}`), ...args], {
+      cwd: directory,
+      env: { PATH: process.env['PATH'], HOME: directory, NODE_COMPILE_CACHE: CACHE, ...this.world.env, ...this.env },
+    });
+    const printed = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => (printed.stdout += chunk));
+    child.stderr.on('data', (chunk) => (printed.stderr += chunk));
+    child.stdin.end(options.stdin ?? '');
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    const said = async (pattern: RegExp) => {
+      for (;;) {
+        const match = pattern.exec(printed.stderr);
+        if (match !== null) return match[0];
+        if (child.exitCode !== null) throw new Error(`It ended without saying ${pattern}: ${printed.stderr}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await options.while?.(said, () => child.kill('SIGINT'));
+    const code = await ended;
+    for (const name of this.world.aws.secrets.names()) {
+      for (const version of this.world.aws.secrets.versions(name)) collect(version.value, this.#secrets);
+    }
+    for (const secret of this.#secrets) expect(`${printed.stdout}${printed.stderr}`).not.toContain(secret);
+    // Nobody pipes colours.
+    expect(`${printed.stdout}${printed.stderr}`).not.toContain('\u001b');
+    return { code, ...printed };
+  }
+
+  async json(args: readonly string[], stdin = '') {
+    const result = await this.run([...args, '--json'], { stdin });
+    return { code: result.code, stderr: result.stderr, body: JSON.parse(result.stdout) };
+  }
+}
+
+const SECRET_KEYS = new Set(['privateKey', 'clientSecret', 'refreshToken', 'accessToken']);
+
+function collect(json: string | undefined, into: Set<string>): void {
+  if (json === undefined || !json.startsWith('{')) return;
+  for (const [key, value] of Object.entries<unknown>(JSON.parse(json))) {
+    if (!SECRET_KEYS.has(key) || typeof value !== 'string') continue;
+    for (const part of key === 'privateKey' ? bodyOf(value) : [value]) into.add(part);
+  }
+}
+
+function bodyOf(pem: string): string[] {
+  return pem.split('\n').filter((line) => line.length > 40);
+}
+
+/** A browser in which somebody is logged in: it follows the address that was printed. */
+async function browse(said: (pattern: RegExp) => Promise<string>, change: (url: URL) => void = () => undefined) {
+  const url = new URL(await said(/http:\/\/127\.0\.0\.1:\d+\/services\/oauth2\/authorize\S+/));
+  await said(/Waiting/);
+  change(url);
+  const response = await fetch(url);
+  return { status: response.status, text: await response.text(), url };
+}
+
+let nextPort = 20_000 + (process.pid % 20_000);
+const redirect = () => ['--redirect-uri', `http://localhost:${nextPort++}/OauthRedirect`, '--timeout', '10'];
+
+describe.concurrent('the command status', { timeout: PATIENCE }, () => {
+  it('shows healthy connections at a glance', async () => {
+    await using estate = await Estate.open();
+    const { certificate, privateKey } = await makeKeyAndCertificate('sf-one', 2048, 100);
+    estate.jwt('sf-one', { privateKey: privateKey.reveal(), certificate });
+    estate.jwt('sf-two', {}, { 'connector-profile-name': 'second', 'refresh-interval-seconds': '1800' });
+    const { code, stdout } = await estate.run(['status']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/✓ +sf-one +sf-one +JWT_BEARER +\d+ s +in 60 min +in 99 d\n/);
+    expect(stdout).toMatch(/✓ +sf-two +second +JWT_BEARER +\d+ s +in 30 min\n/);
+    expect(stdout).toContain('2 connections: 2 healthy, 0 due, 0 unhealthy.');
+  });
+
+  it('reports unhealthy connections with their problems, as text and as stable JSON', async () => {
+    await using estate = await Estate.open();
+    const { certificate, privateKey } = await makeKeyAndCertificate('x', 2048, 10);
+    estate.jwt('ending', { privateKey: privateKey.reveal(), certificate });
+    estate.jwt('twin-a', {}, { 'connector-profile-name': 'twin' });
+    estate.jwt('twin-b', {}, { 'connector-profile-name': 'twin' });
+    estate.secret('typo', { grantType: 'JWT_BEARER', clientid: 'x', username: USER, privateKey: PRIVATE_KEY });
+    estate.secret('lonely', { grantType: 'JWT_BEARER', clientId: APP, username: USER, privateKey: PRIVATE_KEY });
+    estate.profile('typo');
+    estate.profile('nobodys');
+    const { code, body } = await estate.json(['status']);
+    expect(code).toBe(1);
+    expect(body).toMatchObject({ ok: false, unservedProfiles: ['nobodys'] });
+    const by = new Map<string, Record<string, unknown>>(
+      body.connections.map((one: { connection: string }) => [one.connection, one]),
+    );
+    expect(by.get('ending')).toStrictEqual({
+      connection: 'ending',
+      connectorProfileName: 'ending',
+      grantType: 'JWT_BEARER',
+      handOver: 'JWT',
+      intervalSeconds: 3600,
+      updatedAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      ageSeconds: expect.any(Number),
+      dueSince: null,
+      nextAttempt: expect.stringMatching(/^\d{4}-.*Z$/),
+      certificateEnd: expect.stringMatching(/^\d{4}-.*Z$/),
+      state: 'healthy',
+      overdue: false,
+      problems: [],
+    });
+    const codes = (name: string) => v.parse(Problems, by.get(name)?.['problems']).map((problem) => problem.code);
+    expect(codes('twin-a')).toEqual(['PROFILE_SHARED']);
+    expect(codes('twin-b')).toEqual(['PROFILE_SHARED']);
+    expect(codes('lonely')).toEqual(['PROFILE_NOT_FOUND']);
+    expect(codes('typo')).toEqual(['SECRET_MALFORMED']);
+    const { stdout } = await estate.run(['status']);
+    expect(stdout).toMatch(/✗ +twin-a +twin \(shared\)/);
+    expect(stdout).toMatch(/✗ +lonely +lonely \(missing\)/);
+    expect(stdout).toMatch(/✓ +ending .* in 9 d !/);
+    expect(stdout).toContain('clientid is not a key that a connection has');
+    expect(stdout).toContain('Salesforce profiles that no connection refreshes: nobodys');
+    expect(stdout).toContain('5 connections: 1 healthy, 0 due, 4 unhealthy.');
+  });
+
+  it('adds the verdict of a dry run with --why', async () => {
+    await using estate = await Estate.open();
+    estate.jwt('left', { username: 'left@example.com', handOver: 'ACCESS_TOKEN' });
+    const { code, body } = await estate.json(['status', '--why']);
+    expect(code).toBe(1);
+    expect(body.connections[0]).toMatchObject({
+      state: 'unhealthy',
+      verdict: { outcome: 'failed', error: { code: 'SALESFORCE_REFUSED' } },
+    });
+    const { stdout } = await estate.run(['status', '--why']);
+    expect(stdout).toMatch(/left: SALESFORCE_REFUSED: .*\n {2}→ Pre-authorise the integration user/);
+  });
+
+  it('omits the grant and says why when the value may not be read', async () => {
+    await using estate = await Estate.open();
+    estate.jwt('sf-one');
+    estate.world.aws.access.deny([{ action: 'secretsmanager:GetSecretValue' }]);
+    const { code, stdout } = await estate.run(['status']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/✓ +sf-one +sf-one +\? /);
+    expect(stdout).toContain('grant unknown: ACCESS_DENIED: secretsmanager:GetSecretValue on');
+  });
+});
+
+describe.concurrent('the command check', { timeout: PATIENCE }, () => {
+  it('goes through every step and asks Salesforce about a JWT that AppFlow would exchange', async () => {
+    await using estate = await Estate.open();
+    estate.jwt('good');
+    estate.jwt('not-uploaded', { clientId: 'app-without-certificate' });
+    estate.world.salesforce.registerApp({ clientId: 'app-without-certificate', users: [USER] });
+    await estate.code('code');
+    const { code, stdout } = await estate.run(['check', 'good', 'not-uploaded', 'code']);
+    expect(code).toBe(1);
+    const [good = '', notUploaded = '', web = ''] = stdout.split(/^(?=[✓✗] )/m);
+    expect(good).not.toContain('✗');
+    expect(good).toMatch(/✓ salesforce +accepts the credentials/);
+    expect(notUploaded).toMatch(/✓ grant/);
+    expect(notUploaded).toMatch(
+      /✗ salesforce +SALESFORCE_REFUSED: invalid_grant: invalid assertion\n +→ Check that the certificate/,
+    );
+    expect(web).toMatch(/– salesforce +not asked/);
+    expect(estate.world.salesforce.calls.map(({ operation }) => operation)).not.toContain('token:refresh_token');
+    expect(estate.world.aws.calls.map(({ operation }) => operation)).not.toContain('UpdateConnectorProfile');
+  });
+
+  it('shows independent faults at once and adds them to the JSON report of refresh', async () => {
+    await using estate = await Estate.open();
+    estate.secret('two', { grantType: 'JWT_BEARER', username: USER, privateKey: PRIVATE_KEY });
+    const { code, body } = await estate.json(['check', 'two']);
+    expect(code).toBe(1);
+    expect(body).toMatchObject({ ok: false, dryRun: true });
+    const [one] = body.connections;
+    expect(one).toMatchObject({
+      connection: 'two',
+      outcome: 'failed',
+      error: { code: 'SECRET_MALFORMED', retryable: false },
+    });
+    const result = (step: string) => one.checks.find(({ check }: { check: string }) => check === step)?.result;
+    expect(['secret', 'tags', 'value', 'profile', 'limits', 'grant', 'salesforce', 'refresh'].map(result)).toEqual([
+      'ok',
+      'ok',
+      'failed',
+      'failed',
+      'not-reached',
+      'not-reached',
+      'not-reached',
+      'failed',
+    ]);
+  });
+});
+
+describe.concurrent('the command refresh', { timeout: PATIENCE }, () => {
+  it('refreshes the named connections or all, and reports like the function', async () => {
+    await using estate = await Estate.open();
+    estate.jwt('a');
+    estate.jwt('b', { username: 'left@example.com', handOver: 'ACCESS_TOKEN' });
+    await estate.code('c');
+    const dry = await estate.json(['refresh', 'a', 'c', '--dry-run']);
+    expect(dry.code).toBe(0);
+    expect(dry.body).toMatchObject({
+      ok: true,
+      dryRun: true,
+      connections: [{ outcome: 'would-refresh' }, { outcome: 'would-refresh' }],
+    });
+    expect(estate.world.aws.calls.map(({ operation }) => operation)).not.toContain('UpdateConnectorProfile');
+    const all = await estate.json(['refresh', '--all']);
+    expect(all.code).toBe(1);
+    expect(all.body).toStrictEqual({
+      ok: false,
+      dryRun: false,
+      connections: [
+        {
+          connection: 'a',
+          connectorProfileName: 'a',
+          grantType: 'JWT_BEARER',
+          handOver: 'JWT',
+          outcome: 'refreshed',
+          validUntil: expect.any(String),
+        },
+        {
+          connection: 'b',
+          connectorProfileName: 'b',
+          grantType: 'JWT_BEARER',
+          handOver: 'ACCESS_TOKEN',
+          outcome: 'failed',
+          error: {
+            code: 'SALESFORCE_REFUSED',
+            retryable: false,
+            message: expect.any(String),
+            hint: expect.any(String),
+          },
+        },
+        {
+          connection: 'c',
+          connectorProfileName: 'c',
+          grantType: 'AUTHORIZATION_CODE',
+          handOver: 'ACCESS_AND_REFRESH_TOKEN',
+          outcome: 'refreshed',
+          validUntil: expect.any(String),
+        },
+      ],
+    });
+    const named = await estate.run(['refresh', 'a']);
+    expect(named.code).toBe(0);
+    expect(named.stdout).toMatch(/^✓ a {2}refreshed, valid until \S+Z\n$/);
+    // Once by what npx starts.
+    expect((await estate.run(['refresh', 'nope'], { entry: 'bin.mjs' })).code).toBe(1);
+  });
+
+  it('finishes the refreshes under way after Ctrl-C', async () => {
+    const asked = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    await using estate = await Estate.open(async ({ operation }) => {
+      if (operation !== 'UpdateConnectorProfile') return undefined;
+      asked.resolve();
+      await go.promise;
+      return undefined;
+    });
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) estate.jwt(name);
+    const { code, stdout, stderr } = await estate.run(['refresh', '--all'], {
+      while: async (said, interrupt) => {
+        await asked.promise;
+        interrupt();
+        await said(/Finishing/);
+        go.resolve();
+      },
+    });
+    expect(code).toBe(130);
+    expect(stdout.match(/refreshed/g)).toHaveLength(5);
+    expect(stderr).toContain('2 of 7 connections were not begun');
+  });
+});
+
+describe.concurrent('the command add', { timeout: PATIENCE }, () => {
+  it('sets up a JWT_BEARER connection from nothing to its first refresh', async () => {
+    await using estate = await Estate.open();
+    const args = ['add', 'sf-new', '--grant', 'JWT_BEARER', '--client-id', 'new-app', '--username', USER];
+    args.push('--login-url', estate.world.salesforce.url, '--interval', '1800', '--profile', 'new-profile');
+    const added = await estate.run(args);
+    expect(added).toMatchObject({ code: 0, stderr: '' });
+    expect(added.stdout).toContain('Enable JWT Bearer Flow, and upload sf-new.crt');
+    expect(added.stdout).toContain('AppFlow has no connector profile new-profile yet');
+    const file = await readFile(join(directory, 'sf-new.crt'), 'utf8');
+    expect(file).not.toContain('PRIVATE');
+    expect(new X509Certificate(file).validToDate.getTime() - Date.now()).toBeGreaterThan(364 * 24 * HOUR);
+    expect(estate.read('sf-new')).toStrictEqual({
+      grantType: 'JWT_BEARER',
+      loginUrl: estate.world.salesforce.url,
+      clientId: 'new-app',
+      username: USER,
+      privateKey: expect.stringContaining('BEGIN PRIVATE KEY'),
+      certificate: file,
+    });
+    expect(estate.world.aws.secrets.describe('appflow-token-refresher/sf-new')?.Tags).toEqual([
+      { Key: 'connector-profile-name', Value: 'new-profile' },
+      { Key: 'refresh-interval-seconds', Value: '1800' },
+    ]);
+
+    // What the administrators of AppFlow and Salesforce do next.
+    estate.profile('new-profile');
+    estate.world.salesforce.registerApp({ clientId: 'new-app', certificates: [file], users: [USER] });
+    expect((await estate.run(['check', 'sf-new'])).code).toBe(0);
+    const refreshed = await estate.json(['refresh', 'sf-new']);
+    expect(refreshed.body).toMatchObject({ ok: true, connections: [{ connection: 'sf-new', outcome: 'refreshed' }] });
+    expect(await estate.world.aws.appflow.useConnection('new-profile')).toMatchObject({ ok: true });
+
+    const again = await estate.run(args);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain('exists already, and nothing of it is overwritten');
+    estate.world.aws.secrets.remove('appflow-token-refresher/sf-new');
+    expect((await estate.run(args)).stderr).toContain('The file sf-new.crt exists already');
+    expect(estate.world.aws.secrets.names()).not.toContain('appflow-token-refresher/sf-new');
+    expect(await readFile(join(directory, 'sf-new.crt'), 'utf8')).toBe(file);
+  });
+
+  it('leaves nothing behind when the secret cannot be created', async () => {
+    await using estate = await Estate.open();
+    estate.world.aws.access.deny([{ action: 'secretsmanager:CreateSecret' }]);
+    const args = [
+      '--grant',
+      'JWT_BEARER',
+      '--client-id',
+      'x',
+      '--username',
+      USER,
+      '--login-url',
+      estate.world.salesforce.url,
+    ];
+    const { code, stderr } = await estate.run(['add', 'denied', ...args]);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/ACCESS_DENIED: secretsmanager:CreateSecret on .*\n.*for the credentials that you use here/);
+    await expect(readFile(join(directory, 'denied.crt'))).rejects.toThrow('ENOENT');
+  });
+
+  it('refuses options that cannot work and names everything that is missing', async () => {
+    await using estate = await Estate.open();
+    estate.jwt('taken');
+    const rival = await estate.run(['add', 'rival', '--profile', 'taken']);
+    expect(rival).toMatchObject({ code: 2, stderr: expect.stringContaining('belongs to taken already') });
+    const bare = await estate.run(['add', 'bare', '--grant', 'JWT_BEARER']);
+    expect(bare).toMatchObject({ code: 2, stderr: expect.stringContaining('--username, --client-id are needed') });
+    const args = ['--grant', 'JWT_BEARER', '--client-id', 'x', '--username', USER];
+    const host = await estate.json(['add', 'host', ...args, '--login-url', 'https://example.com']);
+    expect(host).toMatchObject({
+      code: 1,
+      body: { ok: false, error: { code: 'LOGIN_HOST_REFUSED', retryable: false } },
+    });
+    await expect(readFile(join(directory, 'host.crt'))).rejects.toThrow('ENOENT');
+  });
+
+  it('creates AUTHORIZATION_CODE connections from a token on stdin, from a log-in, or for authorize to finish', async () => {
+    await using estate = await Estate.open();
+    for (const name of ['given', 'web', 'later']) estate.profile(name);
+    const { refreshToken } = await estate.world.salesforce.issueRefreshToken(CODE_APP, USER);
+    const args = [
+      '--grant',
+      'AUTHORIZATION_CODE',
+      '--client-id',
+      CODE_APP,
+      '--login-url',
+      estate.world.salesforce.url,
+      '--client-secret-stdin',
+    ];
+    const given = await estate.json(
+      ['add', 'given', ...args, '--refresh-token-stdin'],
+      `${CODE_SECRET}\n${refreshToken}\n`,
+    );
+    expect(given).toMatchObject({ code: 0, body: { ok: true, profileExists: true, lacksSeed: false } });
+    expect(estate.read('given')).toMatchObject({ clientSecret: CODE_SECRET, refreshToken });
+
+    estate.world.salesforce.logIn(USER);
+    const web = await estate.run(['add', 'web', ...args, ...redirect()], {
+      stdin: CODE_SECRET,
+      while: async (said) =>
+        expect(await browse(said)).toMatchObject({ status: 200, text: expect.stringContaining('Done') }),
+    });
+    expect(web.code).toBe(0);
+
+    const later = await estate.run(['add', 'later', ...args, '--no-authorize'], { stdin: CODE_SECRET });
+    expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining('authorize later') });
+    const authorized = await estate.run(['authorize', 'later', ...redirect()], {
+      while: async (said) => void (await browse(said)),
+    });
+    expect(authorized.code).toBe(0);
+    expect(await estate.json(['refresh', '--all'])).toMatchObject({
+      code: 0,
+      body: { ok: true, connections: [{ outcome: 'refreshed' }, { outcome: 'refreshed' }, { outcome: 'refreshed' }] },
+    });
+  });
+
+  it('creates CLIENT_CREDENTIALS connections', async () => {
+    await using estate = await Estate.open();
+    const arn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:appflow-client-credentials/x-AbCdEf';
+    const args = ['--grant', 'CLIENT_CREDENTIALS', '--client-credentials-arn', arn, '--hand-over', 'ACCESS_TOKEN'];
+    const { code, body } = await estate.json(['add', 'client', ...args]);
+    expect(code).toBe(0);
+    expect(body).toStrictEqual({
+      ok: true,
+      connection: 'client',
+      connectorProfileName: 'client',
+      profileExists: false,
+      secret: 'appflow-token-refresher/client',
+      grantType: 'CLIENT_CREDENTIALS',
+      user: null,
+      certificateFile: null,
+      certificateEnd: null,
+      lacksSeed: false,
+      steps: expect.any(Array),
+      next: ['npx appflow-token-refresher check client', 'npx appflow-token-refresher refresh client'],
+    });
+    expect(estate.read('client')).toStrictEqual({
+      grantType: 'CLIENT_CREDENTIALS',
+      handOver: 'ACCESS_TOKEN',
+      clientCredentialsArn: arn,
+    });
+  });
+});
+
+describe.concurrent('the command authorize', { timeout: PATIENCE }, () => {
+  it('cures SALESFORCE_REFUSED by changing only the seed', async () => {
+    await using estate = await Estate.open();
+    const { authCode, redirectUri } = { authCode: 'spent', redirectUri: 'https://example.com/' };
+    await estate.code('sf-eu', {
+      refreshToken: undefined,
+      oAuthRequest: { authCode, redirectUri },
+      handOver: 'ACCESS_TOKEN',
+    });
+    const refused = await estate.run(['refresh', 'sf-eu']);
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toContain('npx appflow-token-refresher authorize sf-eu');
+
+    estate.world.salesforce.logIn(USER);
+    const { code, stdout } = await estate.run(['authorize', 'sf-eu', '--user', USER, ...redirect()], {
+      while: async (said) => {
+        const { url } = await browse(said);
+        expect(url.searchParams.get('code_challenge_method')).toBe('S256');
+        expect(url.searchParams.get('prompt')).toBe('login');
+      },
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain(`The new refresh token of ${USER} is stored in appflow-token-refresher/sf-eu.`);
+    expect(estate.read('sf-eu')).toStrictEqual({
+      loginUrl: estate.world.salesforce.url,
+      grantType: 'AUTHORIZATION_CODE',
+      clientId: CODE_APP,
+      clientSecret: CODE_SECRET,
+      handOver: 'ACCESS_TOKEN',
+      refreshToken: expect.any(String),
+    });
+    expect((await estate.run(['refresh', 'sf-eu'])).code).toBe(0);
+  });
+
+  it('stores nothing after a log-in by somebody else, a refusal, a forged state or for another grant', async () => {
+    await using estate = await Estate.open();
+    const seed = await estate.code('sf-eu');
+    estate.world.salesforce.logIn('other@example.com');
+    const other = await estate.run(['authorize', 'sf-eu', '--user', 'someone@example.com', ...redirect()], {
+      while: async (said) => expect((await browse(said)).status).toBe(400),
+    });
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('other@example.com logged in, not') });
+
+    estate.world.salesforce.inactiveUser('other@example.com', true);
+    const refused = await estate.run(['authorize', 'sf-eu', ...redirect()], {
+      while: async (said) => void (await browse(said)),
+    });
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('did not authorise the app: access_denied'),
+    });
+
+    estate.world.salesforce.logIn(USER);
+    const forged = await estate.run(['authorize', 'sf-eu', ...redirect().with(3, '1')], {
+      while: async (said) => {
+        const { status } = await browse(said, (url) => url.searchParams.set('state', 'forged'));
+        expect(status).toBe(404);
+      },
+    });
+    expect(forged).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Nobody came back from Salesforce within 1 s'),
+    });
+    expect(estate.read('sf-eu')).toMatchObject({ refreshToken: seed });
+
+    estate.jwt('sf-jwt');
+    const jwt = await estate.run(['authorize', 'sf-jwt']);
+    expect(jwt).toMatchObject({ code: 2, stderr: expect.stringContaining('it has no refresh token') });
+  });
+});
+
+describe.concurrent('the exit code', { timeout: PATIENCE }, () => {
+  it('is 2 for a mistake of the user', async () => {
+    await using estate = await Estate.open();
+    const of = async (...args: string[]) => (await estate.run(args)).code;
+    expect(await of('stat')).toBe(2);
+    expect(await of('refresh', 'a', '--all')).toBe(2);
+    expect(await of('check', 'a b')).toBe(2);
+    estate.env['TICK_SECONDS'] = 'x';
+    expect(await estate.json(['status'])).toMatchObject({
+      code: 2,
+      body: { ok: false, error: { code: 'SETTINGS_INVALID' } },
+    });
+  });
+
+  it('is 3 when AWS cannot be asked', async () => {
+    await using estate = await Estate.open();
+    estate.jwt('a');
+    estate.world.aws.access.deny([{ action: 'secretsmanager:ListSecrets' }]);
+    expect(await estate.json(['status'])).toMatchObject({ code: 3, body: { error: { code: 'ACCESS_DENIED' } } });
+    expect(await estate.json(['refresh', 'a'])).toMatchObject({
+      code: 3,
+      body: { ok: false, connections: [{ outcome: 'failed', error: { code: 'ACCESS_DENIED' } }] },
+    });
+    Object.assign(estate.env, { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' });
+    const { code, stderr } = await estate.run(['status']);
+    expect(code).toBe(3);
+    expect(stderr).toContain('no credentials were found');
+  });
+});

@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import type { FunctionName } from '../../infra/local/deployment.ts';
+import type { Call } from '../../infra/local/wire/traffic.ts';
+import { PERMISSIONS } from '../support/permissions.ts';
+import { CLIENT_APP, CODE_APP, CODE_SECRET, PUBLIC_KEY, type TestWorld, testWorld, USER } from '../support/world.ts';
+
+/** What a call needs, as test/permissions.ts writes it. */
+function needed({ service, operation, input }: Call): string | undefined {
+  const { SecretId = '', Name = '' } = input as { SecretId?: string; Name?: string };
+  switch (service) {
+    case 'secretsmanager': {
+      if (operation === 'ListSecrets' || operation === 'BatchGetSecretValue') return `secretsmanager:${operation} *`;
+      const id = SecretId || Name;
+      const prefix = /(appflow-token-refresher|appflow-client-credentials|appflow-token-refresher-tokens)\//.exec(
+        id,
+      )?.[1];
+      return `secretsmanager:${operation} secret:${prefix}/*`;
+    }
+    case 'ssm':
+      return operation === 'DescribeParameters'
+        ? 'ssm:DescribeParameters *'
+        : `ssm:${operation} parameter/appflow-token-refresher/escrow/*`;
+    case 'kms':
+      return `kms:${operation} key/*`;
+    case 'sqs':
+      return 'sqs:SendMessage RefreshQueue';
+    case 'appflow': {
+      const resource = { UpdateConnectorProfile: 'connectorprofile/*', DescribeFlow: 'flow/*', StartFlow: 'flow/*' }[
+        operation
+      ];
+      return `appflow:${operation} ${resource ?? '*'}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Everything that a function called while `run` ran. */
+async function recorded(world: TestWorld, run: () => Promise<unknown>): Promise<string[]> {
+  world.aws.forget();
+  await run();
+  return [...new Set(world.aws.calls.flatMap((call) => needed(call) ?? []))];
+}
+
+function granted(role: FunctionName): string[] {
+  return PERMISSIONS[role].flatMap(({ action, resource, because }) =>
+    because === 'recorded' ? [`${action} ${resource}`] : [],
+  );
+}
+
+/** One connection of each kind, so that each call a function knows is made. */
+async function everyKind(): Promise<TestWorld> {
+  const world = await testWorld({ rotation: true, settings: { RERUN_FLOWS: 'true' } });
+  world.aws.appflow.supportedGrants = ['AUTHORIZATION_CODE', 'JWT_BEARER', 'CLIENT_CREDENTIALS'];
+  const keyId = await world.aws.kms.createKey('RSA_2048');
+  world.salesforce.registerApp({
+    clientId: 'consumer-key',
+    certificates: [PUBLIC_KEY, world.aws.kms.publicKey(keyId)],
+    users: [USER],
+  });
+  world.addJwt('kms', { privateKey: undefined, kmsKeyId: keyId });
+  world.addClient('client');
+  const arn = world.addClient('code-client', {}, { clientId: CODE_APP, clientSecret: CODE_SECRET });
+  world.aws.secrets.remove('appflow-token-refresher/code-client');
+  await world.addCode('code', { clientSecret: undefined, clientCredentialsArn: arn });
+  expect(CLIENT_APP).not.toBe(CODE_APP);
+  return world;
+}
+
+/** The store refuses what comes back from Salesforce, so that escrow is used. */
+function refuseTokens(world: TestWorld): void {
+  let exchanged = false;
+  world.fault = ({ operation }, phase) => {
+    if (operation === 'token:refresh_token' && phase === 'after') exchanged = true;
+    return exchanged && phase === 'before' && operation === 'PutSecretValue'
+      ? { status: 500, code: 'InternalServiceError' }
+      : undefined;
+  };
+}
+
+const NAMES = ['kms', 'client', 'code'];
+const token = () => crypto.randomUUID();
+
+describe('the recorded calls of the functions', () => {
+  it('dispatch makes exactly the calls that its role permits', async () => {
+    const world = await everyKind();
+    const calls = await recorded(world, () => world.invoke('dispatch', {}));
+    expect(calls.sort()).toEqual(granted('dispatch').sort());
+  });
+
+  it('refresh makes exactly the calls that its role permits', async () => {
+    const world = await everyKind();
+    const calls = await recorded(world, async () => {
+      await world.refresh(NAMES);
+      refuseTokens(world);
+      await world.refresh(['code']);
+      world.fault = undefined;
+      world.clock.turn(120);
+      expect(await world.refresh(NAMES)).toMatchObject({ ok: true });
+    });
+    // It is asked for by BatchGetSecretValue in any case, and by the protocol itself where a seed is new.
+    expect(
+      calls.filter((call) => call !== 'secretsmanager:GetSecretValue secret:appflow-token-refresher/*').sort(),
+    ).toEqual(granted('refresh').sort());
+  });
+
+  it('rotate makes exactly the calls that its role permits', async () => {
+    const world = await everyKind();
+    await world.refresh(['code']);
+    const SecretId = 'appflow-token-refresher-tokens/code';
+    const calls = await recorded(world, async () => {
+      refuseTokens(world);
+      await expect(
+        world.invoke('rotate', { Step: 'createSecret', SecretId, ClientRequestToken: token() }),
+      ).rejects.toThrow();
+      world.fault = undefined;
+      world.clock.turn(120);
+      const ClientRequestToken = token();
+      for (const Step of ['createSecret', 'setSecret', 'testSecret', 'finishSecret']) {
+        await world.invoke('rotate', { Step, SecretId, ClientRequestToken });
+      }
+    });
+    expect(calls.sort()).toEqual(granted('rotate').sort());
+  });
+
+  it('heal makes exactly the calls that its role permits', async () => {
+    const world = await everyKind();
+    const events: unknown[] = [];
+    for (const name of NAMES) {
+      world.aws.appflow.flows.create({ flowName: `flow-${name}`, connectorProfileName: name });
+      events.push(await world.aws.appflow.flows.run(`flow-${name}`));
+    }
+    world.clock.turn(5);
+    const calls = await recorded(world, async () => {
+      for (const event of events) await world.invoke('heal', event);
+      world.clock.turn(7300);
+      world.aws.appflow.putProfile({ name: 'code', createdAt: new Date(0), lastUpdatedAt: new Date(1000) });
+      const again = await world.aws.appflow.flows.run('flow-code');
+      world.clock.turn(5);
+      refuseTokens(world);
+      await expect(world.invoke('heal', again)).rejects.toThrow();
+      world.fault = undefined;
+      world.clock.turn(7300);
+      world.aws.appflow.putProfile({ name: 'code', createdAt: new Date(0), lastUpdatedAt: new Date(1000) });
+      const third = await world.aws.appflow.flows.run('flow-code');
+      world.clock.turn(5);
+      await world.invoke('heal', third);
+    });
+    expect(
+      calls.filter((call) => call !== 'secretsmanager:GetSecretValue secret:appflow-token-refresher/*').sort(),
+    ).toEqual(granted('heal').sort());
+  });
+});

@@ -1,0 +1,228 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { captureOutput } from '../../infra/local/output.ts';
+import { CODE_SECRET, PRIVATE_KEY, type TestWorld, testWorld } from '../support/world.ts';
+
+beforeEach(() => {
+  process.env['POWERTOOLS_LOG_LEVEL'] = 'DEBUG';
+  process.env['POWERTOOLS_METRICS_DISABLED'] = 'false';
+});
+
+/** What the handlers really wrote while `run` ran. */
+async function output(run: () => Promise<unknown>) {
+  const { lines } = await captureOutput(run);
+  const objects = lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return {
+    text: lines.join('\n'),
+    logs: objects.filter((line) => 'level' in line),
+    /** The last value of a metric, as CloudWatch would read it from the log. */
+    metric(name: string, dimensions: Record<string, string> = {}): number | undefined {
+      const value = objects
+        .filter((line) => '_aws' in line && name in line)
+        .filter((line) => Object.entries(dimensions).every(([key, wanted]) => line[key] === wanted))
+        .at(-1)?.[name];
+      return Array.isArray(value)
+        ? value.reduce((sum: number, one: number) => sum + one, 0)
+        : (value as number | undefined);
+    },
+  };
+}
+const tick = (world: TestWorld) => output(() => world.tick());
+
+describe('the gauges of every tick', () => {
+  it('are zero when every connection is healthy', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    world.addJwt('b');
+    await world.tick();
+    world.clock.turn(300);
+    const { metric } = await tick(world);
+    for (const name of [
+      'OverdueConnections',
+      'OldestOverdueSeconds',
+      'MissingProfiles',
+      'SharedProfiles',
+      'TokensInEscrow',
+    ]) {
+      expect(metric(name, { service: 'appflow-token-refresher' }), name).toBe(0);
+    }
+    expect(metric('Connections')).toBe(2);
+  });
+
+  it('report by name a connection that is overdue by a quarter of its interval, until it is served', async () => {
+    const world = await testWorld();
+    world.addJwt(
+      'sf',
+      { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' },
+      { 'refresh-interval-seconds': '7200' },
+    );
+    world.clock.turn(1800);
+    expect((await tick(world)).metric('OverdueConnections')).toBe(0);
+    world.clock.turn(1);
+    const late = await tick(world);
+    expect(late.metric('OverdueConnections')).toBe(1);
+    expect(late.metric('OldestOverdueSeconds')).toBe(1801);
+    expect(late.logs).toContainEqual(
+      expect.objectContaining({ connection: 'sf', overdueSeconds: 1801, level: 'WARN' }),
+    );
+    const secret = JSON.parse(world.aws.secrets.read('appflow-token-refresher/sf') ?? '');
+    world.aws.secrets.put(
+      'appflow-token-refresher/sf',
+      JSON.stringify({ ...secret, username: 'integration@example.com' }),
+    );
+    await world.tick();
+    world.clock.turn(300);
+    expect((await tick(world)).metric('OverdueConnections')).toBe(0);
+  });
+
+  it('report missing profiles, shared profiles and wrong tags, each with code and hint', async () => {
+    const world = await testWorld();
+    world.addJwt('lost');
+    world.aws.appflow.removeProfile('lost');
+    world.addJwt('x', {}, { 'connector-profile-name': 'both' });
+    world.addJwt('y', {}, { 'connector-profile-name': 'both' });
+    world.addJwt('typo', {}, { 'refresh-interval-seconds': 'hourly' });
+    const { metric, logs } = await tick(world);
+    expect(metric('MissingProfiles')).toBe(1);
+    expect(metric('SharedProfiles')).toBe(1);
+    expect(metric('OverdueConnections')).toBe(1);
+    for (const [connection, code] of [
+      ['lost', 'PROFILE_NOT_FOUND'],
+      ['x', 'PROFILE_SHARED'],
+      ['y', 'PROFILE_SHARED'],
+      ['typo', 'SECRET_MALFORMED'],
+    ]) {
+      expect(logs).toContainEqual(
+        expect.objectContaining({ connection, code, hint: expect.any(String), level: 'ERROR' }),
+      );
+    }
+  });
+
+  it('report a token in escrow until it reaches its secret', async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    await world.refresh(['sf']);
+    let rotated = false;
+    world.fault = ({ operation }, phase) => {
+      if (operation === 'token:refresh_token' && phase === 'after') rotated = true;
+      return rotated && phase === 'before' && operation === 'PutSecretValue'
+        ? { status: 500, code: 'InternalServiceError' }
+        : undefined;
+    };
+    const failed = await output(() => world.refresh(['sf']));
+    expect(failed.metric('Failed', { code: 'TOKEN_NOT_PERSISTED' })).toBe(1);
+    const during = await tick(world);
+    expect(during.metric('TokensInEscrow')).toBe(1);
+    expect(during.logs).toContainEqual(
+      expect.objectContaining({ connection: 'sf', message: expect.stringContaining('waits in escrow') }),
+    );
+    world.fault = undefined;
+    world.clock.turn(60);
+    await world.refresh(['sf']);
+    expect((await tick(world)).metric('TokensInEscrow')).toBe(0);
+  });
+
+  it('are sent without those of escrow when Parameter Store denies access', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    world.aws.access.deny([{ action: 'ssm:DescribeParameters' }]);
+    const { metric, logs } = await tick(world);
+    expect(metric('Connections')).toBe(1);
+    expect(metric('TokensInEscrow')).toBeUndefined();
+    expect(logs).toContainEqual(expect.objectContaining({ code: 'ACCESS_DENIED', level: 'ERROR' }));
+  });
+});
+
+describe('the telemetry of a refresh', () => {
+  it('counts refreshed connections, failures by code, and calls to AWS', async () => {
+    const world = await testWorld();
+    for (const name of ['a', 'b', 'c']) world.addJwt(name);
+    world.addJwt('broken', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
+    const { metric } = await output(() => world.refresh(['a', 'b', 'c', 'broken']));
+    expect(metric('Refreshed')).toBe(3);
+    expect(metric('Failed', { code: 'SALESFORCE_REFUSED', service: 'appflow-token-refresher' })).toBe(1);
+    expect(metric('AwsCalls')).toBe(world.aws.calls.length);
+  });
+
+  it('logs one line per connection with request, outcome, code and hint', async () => {
+    const world = await testWorld();
+    world.addJwt('a');
+    world.addJwt('broken', { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' });
+    const { logs } = await output(() => world.refresh(['a', 'broken']));
+    expect(logs.filter(({ connection }) => connection === 'a')).toEqual([
+      expect.objectContaining({
+        level: 'INFO',
+        message: 'a: refreshed',
+        outcome: 'refreshed',
+        function_request_id: expect.any(String),
+      }),
+    ]);
+    expect(logs.filter(({ connection }) => connection === 'broken')).toEqual([
+      expect.objectContaining({
+        level: 'ERROR',
+        outcome: 'failed',
+        code: 'SALESFORCE_REFUSED',
+        retryable: false,
+        hint: expect.stringContaining('Pre-authorise'),
+        causes: ['SALESFORCE_REFUSED'],
+      }),
+    ]);
+  });
+});
+
+describe('the log', () => {
+  it('contains no secret, whatever fails and at any level', async () => {
+    const world = await testWorld({ rotation: true });
+    const seed = await world.addCode('code');
+    world.addJwt('jwt');
+    world.addJwt('token', { handOver: 'ACCESS_TOKEN' });
+    world.addClient('client', { handOver: 'ACCESS_TOKEN' });
+    const names = ['code', 'jwt', 'token', 'client'];
+    const bodies: string[] = [];
+    const faults = [
+      undefined,
+      { status: 400, code: 'ValidationException' },
+      { status: 500, code: 'InternalServerException' },
+      'drop',
+      { status: 403, code: 'AccessDeniedException' },
+    ] as const;
+    let text = '';
+    for (const fault of faults) {
+      for (const operation of [
+        'UpdateConnectorProfile',
+        'PutSecretValue',
+        'token:refresh_token',
+        'token:jwt-bearer',
+        'token:client_credentials',
+        'BatchGetSecretValue',
+        'PutParameter',
+      ]) {
+        world.fault = (call, phase) => {
+          bodies.push(JSON.stringify(call.input));
+          if (call.operation !== operation || phase !== 'after' || fault === undefined) return undefined;
+          // As AWS and Salesforce do at their worst: the message quotes what was sent.
+          return fault === 'drop' ? fault : { ...fault, message: `bad value: ${JSON.stringify(call.input)}` };
+        };
+        const written = await output(() => world.refresh(names));
+        text += written.text;
+        world.fault = undefined;
+        world.clock.turn(70);
+      }
+    }
+    expect(text).toContain('code');
+    const secrets = new Set([seed, CODE_SECRET, PRIVATE_KEY, PRIVATE_KEY.split('\n')[3] ?? '', ...tokensIn(bodies)]);
+    expect(secrets.size).toBeGreaterThan(20);
+    for (const secret of secrets) expect(text.includes(secret)).toBe(false);
+  });
+});
+
+/** Every token, assertion and code that went over the wire. */
+function tokensIn(bodies: readonly string[]): string[] {
+  const found = bodies.flatMap((body) => [
+    ...body.matchAll(
+      /"(?:jwtToken|accessToken|refreshToken|assertion|refresh_token|client_secret|token)\\?":\\?"([^"\\]{12,})/g,
+    ),
+  ]);
+  return found.flatMap(([, value]) => value ?? []);
+}
