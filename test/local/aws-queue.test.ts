@@ -197,7 +197,7 @@ describe('a FIFO queue', () => {
   });
 });
 
-describe('batches', () => {
+describe('a batch of messages', () => {
   const entry = (id: string, body = id) => ({
     Id: id,
     MessageBody: body,

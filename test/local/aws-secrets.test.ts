@@ -66,7 +66,7 @@ afterEach(async () => {
   await aws.close();
 });
 
-describe('reading', () => {
+describe('reading a secret', () => {
   it('finds a secret by name, by ARN and by the ARN without its random end', async () => {
     const { arn } = aws.secrets.create({ name: 'a/b', value: 'v' });
     for (const SecretId of ['a/b', arn, arn.slice(0, -7)]) {
@@ -96,24 +96,26 @@ describe('reading', () => {
     });
     await expect(get({ VersionStage: 'REFRESH_LEASE' })).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
-
-  it('refuses what this stand-in does not keep: binary values, other filters, schedules', async () => {
-    const wrong = { name: 'InvalidParameterException' };
-    const binary = new CreateSecretCommand({ Name: 'b', SecretBinary: Buffer.from([0, 255]) });
-    await expect(client.send(binary)).rejects.toMatchObject(wrong);
-    const byTag = new ListSecretsCommand({ Filters: [{ Key: 'tag-key', Values: ['a'] }] });
-    await expect(client.send(byTag)).rejects.toMatchObject(wrong);
-    const RotationRules = { ScheduleExpression: 'rate(4 hours)' };
-    await expect(client.send(new RotateSecretCommand({ SecretId: 's', RotationRules }))).rejects.toMatchObject(wrong);
-  });
 });
 
-describe('creating', () => {
+describe('creating a secret', () => {
   it('refuses names that AWS does not allow', async () => {
     for (const name of ['with space', 'ümlaut', 'a#b', 'a:b']) {
       await expect(create(name)).rejects.toMatchObject({ name: 'ValidationException' });
     }
     await create('a/b_c+d=e.f@g!h-i');
+  });
+
+  it('refuses tags that AWS cannot spell', async () => {
+    for (const tag of [
+      { Key: 'a', Value: 'with!' },
+      { Key: 'a', Value: 'with#' },
+      { Key: 'aws:x', Value: '1' },
+    ]) {
+      await expect(client.send(new CreateSecretCommand({ Name: 's', Tags: [tag] }))).rejects.toMatchObject({
+        name: 'InvalidParameterException',
+      });
+    }
   });
 
   it('is repeatable with the same token and value, and refuses a second secret of that name', async () => {
@@ -139,7 +141,7 @@ describe('creating', () => {
   });
 });
 
-describe('putting versions', () => {
+describe('putting a version', () => {
   it('moves AWSCURRENT and AWSPREVIOUS in one step, and forgets what carries no label', async () => {
     const [a, b, c] = [await create('s'), await put('s', 'two'), await put('s', 'three')];
     expect(await stagesOf('s')).toEqual({ [c]: ['AWSCURRENT'], [b]: ['AWSPREVIOUS'] });
@@ -147,7 +149,7 @@ describe('putting versions', () => {
     expect(listed.Versions?.map(({ VersionId }) => VersionId)).toEqual([a, b, c]);
   });
 
-  it('is a compare-and-swap by its token: same content, nothing happens; other content, refused', async () => {
+  it('is a compare-and-swap by its token: the same value changes nothing, another one is refused', async () => {
     await create('s');
     const token = await put('s', 'two', ['LEASE']);
     const before = aws.secrets.describe('s')?.LastChangedDate;
@@ -204,7 +206,7 @@ describe('putting versions', () => {
   });
 });
 
-describe('moving labels', () => {
+describe('moving a label', () => {
   async function move(stage: string, from?: string, to?: string): Promise<void> {
     const input = { SecretId: 's', VersionStage: stage, RemoveFromVersionId: from, MoveToVersionId: to };
     await client.send(new UpdateSecretVersionStageCommand(input));
@@ -244,7 +246,7 @@ describe('moving labels', () => {
   });
 });
 
-describe('batches', () => {
+describe('reading a batch', () => {
   it('reads up to 20 in an order of its own, failures apart, without tags', async () => {
     for (const name of ['a', 'b', 'c']) aws.secrets.create({ name, value: name, tags: { t: 'v' } });
     const { SecretValues, Errors } = await client.send(
@@ -282,7 +284,7 @@ describe('batches', () => {
   });
 });
 
-describe('listing', () => {
+describe('a list of secrets', () => {
   const names = async (input: ListSecretsCommandInput) =>
     (await client.send(new ListSecretsCommand(input))).SecretList?.map(({ Name }) => Name) ?? [];
 
@@ -334,21 +336,9 @@ describe('listing', () => {
     wait(300 * 1000);
     expect(await names({})).toEqual([]);
   });
-
-  it('refuses tags that AWS cannot spell', async () => {
-    for (const tag of [
-      { Key: 'a', Value: 'with!' },
-      { Key: 'a', Value: 'with#' },
-      { Key: 'aws:x', Value: '1' },
-    ]) {
-      await expect(client.send(new CreateSecretCommand({ Name: 's', Tags: [tag] }))).rejects.toMatchObject({
-        name: 'InvalidParameterException',
-      });
-    }
-  });
 });
 
-describe('rotation', () => {
+describe('a rotation', () => {
   const arn = 'arn:aws:lambda:us-east-1:123456789012:function:rotate';
   const rotate = (token: string = randomUUID()) =>
     client.send(new RotateSecretCommand({ SecretId: 's', RotationLambdaARN: arn, ClientRequestToken: token }));
@@ -406,7 +396,17 @@ describe('rotation', () => {
   });
 });
 
-describe('faults', () => {
+describe('the local AWS', () => {
+  it('refuses what it does not keep: binary values, other filters, schedules', async () => {
+    const wrong = { name: 'InvalidParameterException' };
+    const binary = new CreateSecretCommand({ Name: 'b', SecretBinary: Buffer.from([0, 255]) });
+    await expect(client.send(binary)).rejects.toMatchObject(wrong);
+    const byTag = new ListSecretsCommand({ Filters: [{ Key: 'tag-key', Values: ['a'] }] });
+    await expect(client.send(byTag)).rejects.toMatchObject(wrong);
+    const RotationRules = { ScheduleExpression: 'rate(4 hours)' };
+    await expect(client.send(new RotateSecretCommand({ SecretId: 's', RotationRules }))).rejects.toMatchObject(wrong);
+  });
+
   it('answers with an injected error before or after the effect', async () => {
     await create('s');
     const Throttling = { status: 400, code: 'ThrottlingException', message: 'Rate exceeded' };
@@ -443,7 +443,7 @@ describe('faults', () => {
   });
 });
 
-describe('the door', () => {
+describe('the door of the local AWS', () => {
   const post = (headers: Record<string, string>, path = '/') =>
     fetch(`${aws.url}${path}`, { method: 'POST', headers, body: '{}' });
   const signed = (service: string, region = 'us-east-1') =>

@@ -101,7 +101,10 @@ export function createKms(env: Environment) {
   /** For tests and the sample loader: no permissions, no faults. */
   const state = {
     /** Makes an RSA key; returns its id. */
-    async createKey(spec: Key['spec'] = 'RSA_2048', { usage = 'SIGN_VERIFY', tags = {} }: Partial<Key> = {}) {
+    async createKey(
+      spec: Key['spec'] = 'RSA_2048',
+      { usage = 'SIGN_VERIFY', tags = {} }: Partial<Pick<Key, 'usage' | 'tags'>> = {},
+    ) {
       const id = randomUUID();
       const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: Number(spec.slice(4)) });
       const createdAt = env.now();
