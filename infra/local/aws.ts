@@ -3,80 +3,50 @@
  * published rules, and never helps them where the real services would not.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { OAuth2GrantType } from '@aws-sdk/client-appflow';
-import { type AppFlowState, createAppFlow } from './appflow/appflow.ts';
-import type { SalesforceEndpoints } from './appflow/connection.ts';
-import { createKms, type KmsState } from './kms/kms.ts';
-import { createEventSourceMapping, type EventSourceMapping } from './lambda/event-source-mapping.ts';
-import { createFunctions, type Invoke } from './lambda/lambda.ts';
-import { createParameterStore, type ParameterState } from './parameter-store/parameter-store.ts';
-import { createQueues, type QueueState } from './queue/queue.ts';
+import { createAppFlow } from './appflow/appflow.ts';
+import { createKms } from './kms/kms.ts';
+import { createEventSourceMapping } from './lambda/event-source-mapping.ts';
+import { createFunctions, type Invoke, UnknownFunction } from './lambda/lambda.ts';
+import { createParameterStore } from './parameter-store/parameter-store.ts';
+import { createQueues } from './queue/queue.ts';
 import { createSecretsManager } from './secrets-manager/secrets-manager.ts';
-import type { SecretsState } from './secrets-manager/state.ts';
-import { Access, type Denial } from './wire/access.ts';
-import type { Environment } from './wire/environment.ts';
-import { AwsError } from './wire/error.ts';
+import { Access } from './wire/access.ts';
 import { listen } from './wire/loopback.ts';
-import type { Service } from './wire/operation.ts';
-import { errorReply, okReply, RawReply } from './wire/replies.ts';
+import type { Environment, Service } from './wire/operation.ts';
+import { AwsError, errorReply, okReply, RawReply } from './wire/replies.ts';
 import { type Routed, route } from './wire/routes.ts';
 import type { Call, Fault, LocalServiceOptions } from './wire/traffic.ts';
 
 export interface LocalAwsOptions extends LocalServiceOptions {
-  /** `us-east-1` unless given. */
-  readonly region?: string;
-  /** `123456789012` unless given. */
-  readonly accountId?: string;
-  /** How AppFlow reaches Salesforce. Without it credentials are only held against the limits. */
-  readonly salesforce?: SalesforceEndpoints | undefined;
-  /** Stands for Lambda: Invoke, RotateSecret and the event source mapping run functions through it. */
-  readonly invoke?: Invoke | undefined;
-  /** What DescribeConnectors lists for Salesforce; without CLIENT_CREDENTIALS unless given. */
-  readonly supportedGrants?: readonly OAuth2GrantType[];
-  /** IAM permissions that the callers lack. */
-  readonly deny?: readonly Denial[];
+  /** Where AppFlow reaches Salesforce. Without it credentials are only held against the limits. */
+  readonly salesforceUrl?: string;
+  /** Stands for Lambda: Invoke, RotateSecret and the event source mapping run functions through it. Knows none unless given. */
+  readonly invoke?: Invoke;
 }
 
-export interface LocalAws {
-  /** `http://127.0.0.1:PORT`, for all services */
-  readonly url: string;
-  /** What a program needs in its environment to talk to this AWS and to no other. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Every request so far, in the order of arrival, those that were refused or cut included. */
-  readonly calls: readonly Call[];
-  /** Empties `calls`. */
-  forget(): void;
-  readonly access: Pick<Access, 'deny'>;
-  readonly appflow: AppFlowState;
-  readonly secrets: SecretsState;
-  readonly parameters: ParameterState;
-  readonly kms: KmsState;
-  readonly queue: QueueState & EventSourceMapping;
-  /** Resolves when every rotation, flow run and asynchronous invocation has ended. */
-  settled(): Promise<void>;
-  close(): Promise<void>;
-}
+export type LocalAws = Awaited<ReturnType<typeof startAws>>;
 
-export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
-  const { now, region = 'us-east-1', accountId = '123456789012' } = options;
+export async function startAws(options: LocalAwsOptions) {
+  const region = 'us-east-1';
+  const accountId = '123456789012';
+  const access = new Access(accountId);
   const env: Environment = {
-    now,
+    now: options.now,
     region,
     accountId,
+    access,
     arn: (service, resource) => `arn:aws:${service}:${region}:${accountId}:${resource}`,
   };
-  const access = new Access(accountId, options.deny);
   const calls: Call[] = [];
   let url = '';
 
-  const functions = createFunctions(env, options.invoke);
-  const secrets = createSecretsManager(env, access, functions.invoke);
-  const appflow = createAppFlow(env, options.salesforce, (arn) => secrets.readForService(arn));
-  if (options.supportedGrants !== undefined) appflow.state.supportedGrants = options.supportedGrants;
+  const functions = createFunctions(env, options.invoke ?? ((name) => Promise.reject(new UnknownFunction(name))));
+  const secrets = createSecretsManager(env, functions.invoke);
+  const appflow = createAppFlow(env, options.salesforceUrl, (arn) => secrets.readForService(arn));
   const parameters = createParameterStore(env);
   const kms = createKms(env);
   const queues = createQueues(env, () => url);
-  const mapping = createEventSourceMapping(env, queues, functions.invoke);
+  const mapping = createEventSourceMapping(env, queues.queues, functions.invoke);
   const services = [appflow, secrets, parameters, kms, queues, functions].map(({ service }) => service);
 
   /** `drop` stands for a connection that broke. */
@@ -88,9 +58,9 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
     if (before !== undefined) return fault(service, before);
     let reply: RawReply;
     try {
-      const operation = service.operations.find((one) => one.name === name);
+      const operation = service.operations.get(name);
       if (operation === undefined) throw unknownOperation(service);
-      const body = await operation.handle(input, (need) => access.check(need));
+      const body = await operation(input);
       reply = body instanceof RawReply ? body : okReply(service, body);
     } catch (error) {
       reply = errorReply(service, asAwsError(error));
@@ -115,24 +85,26 @@ export async function startAws(options: LocalAwsOptions): Promise<LocalAws> {
     response.writeHead(reply.status, reply.headers).end(reply.body);
   }
 
-  const server = await listen(options.port, serve);
+  const server = await listen(serve);
   url = server.url;
 
   return {
+    /** `http://127.0.0.1:PORT`, for all services */
     url,
+    /** What a program needs in its environment to talk to this AWS and to no other. */
     env: environmentOf(url, region),
-    calls,
-    forget() {
-      calls.length = 0;
-    },
+    /** Every request so far, in the order of arrival, those that were refused or cut included. */
+    calls: calls as readonly Call[],
+    forget: () => void calls.splice(0),
     access,
     appflow: appflow.state,
     secrets: secrets.state,
     parameters: parameters.state,
     kms: kms.state,
     queue: { ...queues.state, ...mapping },
+    /** Resolves when every rotation and flow run has ended. */
     async settled() {
-      await Promise.all([functions.settled(), secrets.state.settled(), appflow.state.settled()]);
+      await Promise.all([secrets.state.settled(), appflow.state.settled()]);
     },
     async close() {
       await server.close();

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { Clock } from '../../functions/runtime/lambda.ts';
-import type { SalesforceCredentials } from './appflow/limits.ts';
+import type { SalesforceCredentials } from './appflow/connection.ts';
 import type { LocalWorld } from './world.ts';
 
 const HOUR = 3_600_000;

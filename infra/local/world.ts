@@ -11,6 +11,7 @@ import {
   queueAttributes,
   timeoutSeconds,
 } from './deployment.ts';
+import { UnknownFunction } from './lambda/lambda.ts';
 import { type LocalSalesforce, startSalesforce } from './salesforce/salesforce.ts';
 import type { Intercept } from './wire/traffic.ts';
 
@@ -37,8 +38,6 @@ export interface LocalWorld {
 export interface LocalWorldOptions {
   readonly clock: Clock;
   readonly intercept?: Intercept;
-  readonly port?: number;
-  readonly salesforcePort?: number;
   /** Runs a function in a process of its own; `undefined` leaves it to the handler here. */
   readonly elsewhere?: (name: string, event: unknown) => Promise<unknown> | undefined;
   /** Settings of the functions. */
@@ -51,37 +50,23 @@ export interface LocalWorldOptions {
 export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld> {
   const { clock, intercept } = options;
   const now = () => new Date(clock.now());
-  const watched = intercept === undefined ? {} : { intercept };
-  const salesforce = await startSalesforce({
-    now,
-    ...watched,
-    ...(options.salesforcePort === undefined ? {} : { port: options.salesforcePort }),
-  });
+  const salesforce = await startSalesforce({ now, intercept });
   const handlers = new Map<string, Handler>();
 
   const invoke = async (name: string, event: unknown): Promise<unknown> => {
     const elsewhere = options.elsewhere?.(name, event);
     if (elsewhere !== undefined) return elsewhere;
     const handler = handlers.get(name);
-    if (handler === undefined || !isFunctionName(name)) throw new Error(`There is no local function ${name}.`);
+    if (handler === undefined || !isFunctionName(name)) throw new UnknownFunction(name);
     const context = contextOf(name);
     return JSON.parse(JSON.stringify((await handler(JSON.parse(JSON.stringify(event)), context)) ?? null));
   };
 
-  const aws = await startAws({
-    now,
-    ...watched,
-    ...(options.port === undefined ? {} : { port: options.port }),
-    salesforce: {
-      tokenEndpoint: () => `${salesforce.url}/services/oauth2/token`,
-      userinfoEndpoint: () => `${salesforce.url}/services/oauth2/userinfo`,
-    },
-    invoke,
-  });
+  const aws = await startAws({ now, intercept, salesforceUrl: salesforce.url, invoke });
   const env = {
     ...aws.env,
     LOGIN_HOSTS: 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com,http://127.0.0.1:*',
-    QUEUE_URL: await createQueues(aws),
+    QUEUE_URL: createQueues(aws),
     ...options.settings,
   };
   const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
@@ -128,8 +113,8 @@ async function creators(): Promise<[FunctionName, (clock: Clock) => Handler][]> 
   ];
 }
 
-async function createQueues(aws: LocalAws): Promise<string> {
-  await aws.queue.create(DEAD_LETTERS, deadLettersAttributes);
+function createQueues(aws: LocalAws): string {
+  aws.queue.create(DEAD_LETTERS, deadLettersAttributes);
   return aws.queue.create(QUEUE, queueAttributes(`arn:aws:sqs:us-east-1:123456789012:${DEAD_LETTERS}`));
 }
 

@@ -1,5 +1,7 @@
 import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { request } from 'node:http';
+import 'reflect-metadata';
+import { X509CertificateGenerator } from '@peculiar/x509';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type LocalSalesforce, startSalesforce } from '../../infra/local/salesforce/salesforce.ts';
 import type { Call, Fault, Intercept } from '../../infra/local/wire/traffic.ts';
@@ -138,14 +140,6 @@ describe('the JWT bearer grant', () => {
     expect(await exchangeJwt(assertion({ aud: `${salesforce.url}/` }))).toEqual(refused);
   });
 
-  test('takes only the audiences that were configured', async () => {
-    await salesforce.close();
-    salesforce = await startSalesforce({ ...options, audiences: ['https://acme.my.salesforce.com'] });
-    salesforce.registerApp({ clientId: CLIENT_ID, certificates: [pem(keys.publicKey)], users: [USER] });
-    expect((await exchangeJwt(assertion({ aud: 'https://acme.my.salesforce.com' }))).status).toBe(200);
-    expect(await exchangeJwt(assertion())).toEqual(refusal('invalid_grant', 'audience is invalid'));
-  });
-
   test.each([
     ['no JWT', () => 'nonsense'],
     ['a JWT signed by a key that the app does not know', () => assertion({}, otherKeys.privateKey)],
@@ -173,14 +167,8 @@ describe('the JWT bearer grant', () => {
     expect((await exchangeJwt(assertion({ exp: nowMs / 1000 + 780 }))).status).toBe(200);
   });
 
-  test('takes an end in milliseconds, as Salesforce does, unless a cap is set', async () => {
-    const far = assertion({ exp: nowMs + 180_000 });
-    expect((await exchangeJwt(far)).status).toBe(200);
-    await salesforce.close();
-    salesforce = await startSalesforce({ ...options, maximumAssertionSeconds: 300 });
-    salesforce.registerApp({ clientId: CLIENT_ID, certificates: [pem(keys.publicKey)], users: [USER] });
-    expect(await exchangeJwt(far)).toEqual(refusal('invalid_grant', 'expired authorization code'));
-    expect((await exchangeJwt(assertion())).status).toBe(200);
+  test('takes an end in milliseconds, as Salesforce does', async () => {
+    expect((await exchangeJwt(assertion({ exp: nowMs + 180_000 }))).status).toBe(200);
   });
 
   test('refuses an unknown app, a person who has not approved and a person who is inactive', async () => {
@@ -213,8 +201,15 @@ describe('the JWT bearer grant', () => {
   });
 
   test('takes an X.509 certificate until it ends', async () => {
-    const certificate = selfSigned(keys, START + 3_600_000);
-    salesforce.registerApp({ clientId: CLIENT_ID, certificates: [certificate], users: [USER] });
+    const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+    const privateKey = keys.privateKey.toCryptoKey(algorithm, true, ['sign']);
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      notBefore: new Date(START - 60_000),
+      notAfter: new Date(START + 3_600_000),
+      signingAlgorithm: algorithm,
+      keys: { privateKey, publicKey: keys.publicKey.toCryptoKey(algorithm, true, ['verify']) },
+    });
+    salesforce.registerApp({ clientId: CLIENT_ID, certificates: [certificate.toString('pem')], users: [USER] });
     expect((await exchangeJwt(assertion())).status).toBe(200);
     nowMs += 3_600_000;
     expect(await exchangeJwt(assertion())).toEqual(BAD_ASSERTION);
@@ -303,22 +298,18 @@ describe('the refresh token grant with rotation', () => {
     );
   });
 
-  test('refuses a wrong secret without spending the token, and wants one where the app says so', async () => {
+  test('refuses a wrong secret without spending the token', async () => {
     const { refreshToken } = await salesforce.issueRefreshToken(CLIENT_ID, USER);
     expect(await refresh(refreshToken, { client_secret: 'wrong' })).toEqual(BAD_SECRET);
-    salesforce.registerApp({ clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, requireSecretForRefresh: true });
-    expect(await refresh(refreshToken)).toEqual(BAD_SECRET);
     expect((await refresh(refreshToken, { client_secret: CLIENT_SECRET })).status).toBe(200);
+    expect(salesforce.spentTokenUses).toBe(0);
   });
 
-  test('refuses a person or an org that is inactive, without spending the token', async () => {
+  test('refuses a person who is inactive, without spending the token', async () => {
     const { refreshToken } = await salesforce.issueRefreshToken(CLIENT_ID, USER);
     salesforce.inactiveUser(USER, true);
     expect(await refresh(refreshToken)).toEqual(refusal('inactive_user', 'user is inactive'));
     salesforce.inactiveUser(USER, false);
-    salesforce.inactiveOrg(true);
-    expect(await refresh(refreshToken)).toEqual(refusal('inactive_org', 'organization is inactive'));
-    salesforce.inactiveOrg(false);
     expect((await refresh(refreshToken)).status).toBe(200);
   });
 
@@ -429,13 +420,11 @@ describe('the login page', () => {
     });
   });
 
-  test('sends nobody to a redirect URI that is neither registered nor on loopback', async () => {
+  test('sends nobody to a redirect URI that is not on loopback', async () => {
     const foreign = 'https://example.com/callback';
     expect(await answerOf(await authorize({ redirect_uri: foreign, login_hint: USER }))).toEqual(
       refusal('redirect_uri_mismatch', 'redirect_uri must match configuration'),
     );
-    salesforce.registerApp({ clientId: CLIENT_ID, users: [USER], redirectUris: [foreign] });
-    expect((await authorize({ redirect_uri: foreign, login_hint: USER })).status).toBe(302);
     expect(await answerOf(await authorize({ client_id: 'nobody' }))).toEqual(
       refusal('invalid_client_id', 'client identifier invalid'),
     );
@@ -452,52 +441,29 @@ describe('the login page', () => {
 
 describe('the client credentials grant', () => {
   const grant = { grant_type: 'client_credentials' };
-  const basic = (id: string, secret: string) => ({
-    authorization: `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`,
-  });
+  const ask = (secret: string) => post('token', { ...grant, client_id: CLIENT_ID, client_secret: secret });
 
-  test('gives an access token of the run-as user for a secret in the body or in the header', async () => {
-    const answers = [
-      await post('token', { ...grant, client_id: CLIENT_ID, client_secret: CLIENT_SECRET }),
-      await post('token', grant, basic(CLIENT_ID, CLIENT_SECRET)),
-    ];
-    for (const { status, body } of answers) {
-      expect(status).toBe(200);
-      expect(body).not.toHaveProperty('refresh_token');
-      expect((await userinfo(textOf(body['access_token']))).body).toMatchObject({ preferred_username: USER });
-    }
+  test('gives an access token of the run-as user', async () => {
+    const { status, body } = await ask(CLIENT_SECRET);
+    expect(status).toBe(200);
+    expect(body).not.toHaveProperty('refresh_token');
+    expect((await userinfo(textOf(body['access_token']))).body).toMatchObject({ preferred_username: USER });
   });
 
   test('refuses a wrong or missing secret, an app without one and an app without a run-as user', async () => {
-    expect(await post('token', grant, basic(CLIENT_ID, 'wrong'))).toEqual(BAD_SECRET);
+    expect(await ask('wrong')).toEqual(BAD_SECRET);
     expect(await post('token', { ...grant, client_id: CLIENT_ID })).toEqual(BAD_SECRET);
     salesforce.registerApp({ clientId: CLIENT_ID, clientCredentialsUser: USER });
     expect(await post('token', { ...grant, client_id: CLIENT_ID })).toEqual(BAD_SECRET);
     salesforce.registerApp({ clientId: CLIENT_ID, clientSecret: CLIENT_SECRET });
-    expect(await post('token', grant, basic(CLIENT_ID, CLIENT_SECRET))).toEqual(
-      refusal('invalid_grant', 'no client credentials user enabled'),
-    );
-    const twice = await post('token', { ...grant, client_secret: 'x' }, basic(CLIENT_ID, CLIENT_SECRET));
-    expect(twice).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
-  });
-
-  test('is not supported at a login host', async () => {
-    await salesforce.close();
-    salesforce = await startSalesforce({ ...options, loginHost: true });
-    salesforce.registerApp({ clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, clientCredentialsUser: USER });
-    expect(await post('token', grant, basic(CLIENT_ID, CLIENT_SECRET))).toEqual(
-      refusal('invalid_grant', 'request not supported on this domain'),
-    );
+    expect(await ask(CLIENT_SECRET)).toEqual(refusal('invalid_grant', 'no client credentials user enabled'));
   });
 });
 
 describe('access tokens', () => {
   test('live for the session timeout by the clock of the server', async () => {
-    await salesforce.close();
-    salesforce = await startSalesforce({ ...options, sessionSeconds: 900 });
-    salesforce.registerApp({ clientId: CLIENT_ID });
     const { accessToken } = await salesforce.issueRefreshToken(CLIENT_ID, USER);
-    nowMs += 899_999;
+    nowMs += 7_199_999;
     expect(salesforce.accessTokenIsLive(accessToken)).toBe(true);
     nowMs += 1;
     expect(salesforce.accessTokenIsLive(accessToken)).toBe(false);
@@ -573,13 +539,11 @@ describe('the HTTP side', () => {
     expect((await fetch(salesforce.url)).status).toBe(404);
   });
 
-  test('refuses a parameter that comes twice and a body that is too large', async () => {
+  test('refuses a parameter that comes twice', async () => {
     const twice = new URLSearchParams({ grant_type: 'refresh_token' });
     twice.append('grant_type', 'refresh_token');
     const answer = await answerOf(await fetch(tokenEndpoint(), { method: 'POST', body: twice }));
     expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
-    const { status } = await exchangeJwt('x'.repeat(100_000));
-    expect(status).toBe(413);
   });
 
   test('records every request by endpoint and grant until told to forget', async () => {
@@ -672,9 +636,7 @@ describe('an instance', () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
-  test('listens on loopback, at the given port, and knows nothing of its neighbour', async () => {
-    const port = Number(new URL(salesforce.url).port);
-    await expect(startSalesforce({ ...options, port })).rejects.toThrow('EADDRINUSE');
+  test('knows nothing of its neighbour', async () => {
     const neighbour = await startSalesforce(options);
     neighbour.registerApp({ clientId: CLIENT_ID });
     const { accessToken } = await neighbour.issueRefreshToken(CLIENT_ID, USER);
@@ -682,29 +644,3 @@ describe('an instance', () => {
     await neighbour.close();
   });
 });
-
-/** A self-signed X.509 certificate, built by hand, since Node can read but not make them. `validTo` in milliseconds. */
-function selfSigned(pair: { publicKey: KeyObject; privateKey: KeyObject }, validTo: number): string {
-  const der = (tag: number, ...parts: Buffer[]): Buffer => {
-    const content = Buffer.concat(parts);
-    const size = content.length;
-    return Buffer.concat([Buffer.from(size < 128 ? [tag, size] : [tag, 0x82, size >> 8, size & 255]), content]);
-  };
-  const time = (ms: number) =>
-    der(0x17, Buffer.from(`${new Date(ms).toISOString().replace(/\D/g, '').slice(2, 14)}Z`, 'ascii'));
-  const sha256WithRsa = der(0x30, Buffer.from('06092a864886f70d01010b0500', 'hex'));
-  const name = der(0x30, der(0x31, der(0x30, Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from('local')))));
-  const content = der(
-    0x30,
-    Buffer.from('020101', 'hex'),
-    sha256WithRsa,
-    name,
-    der(0x30, time(START - 60_000), time(validTo)),
-    name,
-    pair.publicKey.export({ type: 'spki', format: 'der' }),
-  );
-  const signature = sign('sha256', content, pair.privateKey);
-  const certificate = der(0x30, content, sha256WithRsa, der(0x03, Buffer.from([0]), signature));
-  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
-}

@@ -1,141 +1,95 @@
 /** How AppFlow itself gets into Salesforce with the credentials that it holds. */
+import type {
+  SalesforceConnectorProfileCredentials as Credentials,
+  SalesforceConnectorProfileProperties as Properties,
+} from '@aws-sdk/client-appflow';
 import * as v from 'valibot';
-import type { SalesforceCredentials, SalesforceProperties } from './limits.ts';
+import type { Wire } from '../wire/validation.ts';
 
-export interface SalesforceOrg {
-  readonly isSandbox: boolean;
-  readonly instanceUrl?: string;
-}
+export type SalesforceCredentials = Wire<Credentials>;
+export type SalesforceProperties = Wire<Properties>;
 
-/** Where AppFlow finds Salesforce. `client` is AppFlow's own app, used for a refresh token that came without an ARN. */
-export interface SalesforceEndpoints {
-  tokenEndpoint(profile: SalesforceOrg): string;
-  userinfoEndpoint(profile: SalesforceOrg): string;
-  readonly client?: { readonly clientId: string; readonly clientSecret?: string };
-}
-
-export type ConnectionUse =
+type ConnectionUse =
   | { readonly ok: true; readonly accessToken: string }
   | { readonly ok: false; readonly status: number; readonly error: string; readonly description: string };
 
-/** `credentials` is what AppFlow holds from now on: it keeps a new refresh token without telling anybody. */
-export interface Connected {
-  readonly use: ConnectionUse;
-  readonly credentials: SalesforceCredentials;
-}
+const Granted = v.object({ access_token: v.string(), refresh_token: v.optional(v.string()) });
+const Denied = v.object({ error: v.string(), error_description: v.optional(v.string(), '') });
+const Client = v.pipe(v.string(), v.parseJson(), v.object({ clientId: v.string(), clientSecret: v.string() }));
 
-export interface Salesforce {
-  /**
-   * Gets a working access token, as a flow run does. `trial` is UpdateConnectorProfile's look at new credentials: it never
-   * spends a refresh token.
-   */
-  connect(credentials: SalesforceCredentials, properties: SalesforceProperties, trial: boolean): Promise<Connected>;
-}
+export class Connection {
+  readonly #url: string;
+  readonly #readSecret: (arn: string) => string | undefined;
 
-type Exchange = { readonly accessToken: string; readonly refreshToken: string | undefined } | Refusal;
-type Refusal = Extract<ConnectionUse, { ok: false }>;
-
-const granted = v.object({ access_token: v.string(), refresh_token: v.optional(v.string()) });
-const denied = v.object({ error: v.string(), error_description: v.optional(v.string(), '') });
-const clientSecret = v.pipe(v.string(), v.parseJson(), v.object({ clientId: v.string(), clientSecret: v.string() }));
-
-/** `readSecret` gives the value of a secret by ARN, as AppFlow's service principal may read it. */
-export function createSalesforce(
-  endpoints: SalesforceEndpoints,
-  readSecret: (arn: string) => string | undefined,
-): Salesforce {
-  async function exchange(org: SalesforceOrg, parameters: Record<string, string>): Promise<Exchange> {
-    const response = await fetch(endpoints.tokenEndpoint(org), {
-      method: 'POST',
-      body: new URLSearchParams(parameters),
-    });
-    const body: unknown = await response.json().catch(() => undefined);
-    const reply = v.safeParse(granted, body);
-    if (response.ok && reply.success) {
-      return { accessToken: reply.output.access_token, refreshToken: reply.output.refresh_token };
-    }
-    const refusal = v.safeParse(denied, body);
-    return refusal.success
-      ? no(response.status, refusal.output.error, refusal.output.error_description)
-      : no(response.status, 'unreadable', 'The token endpoint gave no OAuth answer.');
+  /** `readSecret` gives the value of a secret by ARN, as AppFlow's service principal may read it. */
+  constructor(url: string, readSecret: (arn: string) => string | undefined) {
+    this.#url = url;
+    this.#readSecret = readSecret;
   }
 
-  async function userinfo(org: SalesforceOrg, accessToken: string): Promise<ConnectionUse> {
+  /**
+   * Gets a working access token, as a flow run does. `trial` is UpdateConnectorProfile's look at new credentials: it never spends a
+   * refresh token. `credentials` in the answer is what AppFlow holds from now on: it keeps a new refresh token without telling anybody.
+   */
+  async connect(
+    held: SalesforceCredentials,
+    trial: boolean,
+  ): Promise<{ readonly use: ConnectionUse; readonly credentials: SalesforceCredentials }> {
+    const { oAuth2GrantType, jwtToken = '', accessToken, refreshToken } = held;
+    if (oAuth2GrantType === 'JWT_BEARER') {
+      // The same JWT every time, for as long as it lives.
+      const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: jwtToken };
+      return { use: (await this.#exchange(grant)).use, credentials: held };
+    }
+    if (oAuth2GrantType === 'CLIENT_CREDENTIALS') {
+      const { use } = await this.#exchange({ grant_type: 'client_credentials' }, held);
+      return { use, credentials: held };
+    }
+    const use = await this.#userinfo(accessToken);
+    if (use.ok || trial || refreshToken === undefined) return { use, credentials: held };
+    // Here AppFlow spends the refresh token, and where rotation is on nobody else will ever know the new one.
+    const fresh = await this.#exchange({ grant_type: 'refresh_token', refresh_token: refreshToken }, held);
+    return { use: fresh.use, credentials: { ...held, ...fresh.tokens } };
+  }
+
+  /** With the app of `owner`, where one is needed. */
+  async #exchange(
+    grant: Record<string, string>,
+    owner?: SalesforceCredentials,
+  ): Promise<{ readonly use: ConnectionUse; readonly tokens?: { accessToken: string; refreshToken?: string } }> {
+    let app = {};
+    if (owner !== undefined) {
+      const client = v.safeParse(Client, this.#readSecret(owner.clientCredentialsArn ?? ''));
+      if (!client.success) return { use: no(400, 'invalid_client_id', 'client identifier invalid') };
+      app = { client_id: client.output.clientId, client_secret: client.output.clientSecret };
+    }
+    const parameters = new URLSearchParams({ ...grant, ...app });
+    const response = await fetch(`${this.#url}/services/oauth2/token`, { method: 'POST', body: parameters });
+    const body: unknown = await response.json().catch(() => undefined);
+    const reply = v.safeParse(Granted, body);
+    if (response.ok && reply.success) {
+      const { access_token: accessToken, refresh_token: refreshToken } = reply.output;
+      const tokens = { accessToken, ...(refreshToken !== undefined && { refreshToken }) };
+      return { use: { ok: true, accessToken }, tokens };
+    }
+    const refusal = v.safeParse(Denied, body);
+    const { error, error_description: description } = refusal.success
+      ? refusal.output
+      : { error: 'unreadable', error_description: 'The token endpoint gave no OAuth answer.' };
+    return { use: no(response.status, error, description) };
+  }
+
+  async #userinfo(accessToken: string | undefined): Promise<ConnectionUse> {
+    if (accessToken === undefined) return no(401, 'INVALID_SESSION_ID', 'No access token');
     const headers = { authorization: `Bearer ${accessToken}` };
-    const response = await fetch(endpoints.userinfoEndpoint(org), { headers });
+    const response = await fetch(`${this.#url}/services/oauth2/userinfo`, { headers });
     await response.body?.cancel();
     return response.ok
       ? { ok: true, accessToken }
       : no(response.status, 'INVALID_SESSION_ID', 'Session expired or invalid');
   }
-
-  /** The app that a refresh token or a code belongs to. */
-  function client(arn: string | undefined): Record<string, string> | undefined {
-    if (arn === undefined) {
-      const { clientId, clientSecret: secret } = endpoints.client ?? {};
-      if (clientId === undefined) return undefined;
-      return { client_id: clientId, ...(secret !== undefined && { client_secret: secret }) };
-    }
-    const parsed = v.safeParse(clientSecret, readSecret(arn));
-    if (!parsed.success) return undefined;
-    return { client_id: parsed.output.clientId, client_secret: parsed.output.clientSecret };
-  }
-
-  /** Exchanges, and keeps what came of it. */
-  async function obtain(
-    held: SalesforceCredentials,
-    org: SalesforceOrg,
-    parameters: Record<string, string>,
-    needsClient: boolean,
-  ): Promise<Connected> {
-    const app = needsClient ? client(held.clientCredentialsArn) : {};
-    if (app === undefined) {
-      return { use: no(400, 'invalid_client_id', 'client identifier invalid'), credentials: held };
-    }
-    const result = await exchange(org, { ...parameters, ...app });
-    if ('ok' in result) return { use: result, credentials: held };
-    const { accessToken, refreshToken = held.refreshToken } = result;
-    const { oAuthRequest: _, ...rest } = held;
-    const kept = needsClient ? { ...rest, accessToken, ...(refreshToken !== undefined && { refreshToken }) } : held;
-    return { use: { ok: true, accessToken }, credentials: kept };
-  }
-
-  return {
-    async connect(held, properties, trial) {
-      const { instanceUrl } = properties;
-      const org = {
-        isSandbox: properties.isSandboxEnvironment ?? false,
-        ...(instanceUrl !== undefined && { instanceUrl }),
-      };
-      const {
-        oAuth2GrantType: grant = 'AUTHORIZATION_CODE',
-        jwtToken = '',
-        accessToken,
-        refreshToken,
-        oAuthRequest,
-      } = held;
-      if (grant === 'JWT_BEARER') {
-        // The same JWT every time, for as long as it lives.
-        const parameters = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: jwtToken };
-        return obtain(held, org, parameters, false);
-      }
-      if (grant === 'CLIENT_CREDENTIALS') {
-        const { credentials: _, ...connected } = await obtain(held, org, { grant_type: 'client_credentials' }, true);
-        return { ...connected, credentials: held };
-      }
-      if (oAuthRequest?.authCode !== undefined) {
-        const { authCode: code, redirectUri = '' } = oAuthRequest;
-        return obtain(held, org, { grant_type: 'authorization_code', code, redirect_uri: redirectUri }, true);
-      }
-      const use =
-        accessToken === undefined ? no(401, 'INVALID_SESSION_ID', 'No access token') : await userinfo(org, accessToken);
-      if (use.ok || trial || refreshToken === undefined) return { use, credentials: held };
-      // Here AppFlow spends the refresh token, and where rotation is on nobody else will ever know the new one.
-      return obtain(held, org, { grant_type: 'refresh_token', refresh_token: refreshToken }, true);
-    },
-  };
 }
 
-function no(status: number, error: string, description: string): Refusal {
+export function no(status: number, error: string, description: string): ConnectionUse {
   return { ok: false, status, error, description };
 }

@@ -1,70 +1,38 @@
-/** Flows: what runs on a connector profile, and the EventBridge events that a run leaves behind. */
+/** Flows from Salesforce to S3: what runs on a connector profile, and the EventBridge events that a run leaves behind. */
 import { randomUUID } from 'node:crypto';
-import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/error.ts';
-import { seconds } from '../wire/replies.ts';
-import type { ConnectionUse } from './connection.ts';
+import type { Environment } from '../wire/operation.ts';
+import { AwsError, seconds } from '../wire/replies.ts';
+import type { Profiles } from './profiles.ts';
 
-type TriggerType = 'OnDemand' | 'Scheduled' | 'Event';
-
-export interface Flow {
+interface Flow {
   readonly flowName: string;
   readonly flowArn: string;
   readonly connectorProfileName: string;
-  readonly triggerType: TriggerType;
-  /** Whether Salesforce is where the data comes from, or where it goes. */
-  readonly salesforceIs: 'source' | 'destination';
-  readonly status: 'Active' | 'Suspended';
+  readonly triggerType: 'OnDemand' | 'Scheduled' | 'Event';
   readonly createdAt: Date;
-  readonly runs: readonly FlowRun[];
-}
-
-export interface FlowRun {
-  readonly executionId: string;
-  readonly startedAt: Date;
-  readonly endedAt: Date;
-  readonly succeeded: boolean;
-}
-
-/** As EventBridge hands it to a function. */
-export interface FlowEvent {
-  readonly version: '0';
-  readonly id: string;
-  readonly 'detail-type': string;
-  readonly source: 'aws.appflow';
-  readonly account: string;
-  readonly time: string;
-  readonly region: string;
-  readonly resources: readonly string[];
-  readonly detail: Readonly<Record<string, string>>;
+  status: 'Active' | 'Suspended';
+  lastRun?: { readonly endedAt: Date; readonly succeeded: boolean };
 }
 
 export class Flows {
   readonly #env: Environment;
-  readonly #useConnection: (profileName: string) => Promise<ConnectionUse>;
+  readonly #useConnection: Profiles['useConnection'];
   readonly #flows = new Map<string, Flow>();
   readonly #events: FlowEvent[] = [];
 
-  constructor(env: Environment, useConnection: (profileName: string) => Promise<ConnectionUse>) {
+  constructor(env: Environment, useConnection: Profiles['useConnection']) {
     this.#env = env;
     this.#useConnection = useConnection;
   }
 
-  create(
-    flow: Pick<Flow, 'flowName' | 'connectorProfileName'> &
-      Partial<Pick<Flow, 'triggerType' | 'salesforceIs' | 'status'>>,
-  ): Flow {
-    const kept: Flow = {
+  create(flow: Pick<Flow, 'flowName' | 'connectorProfileName'> & Partial<Pick<Flow, 'triggerType' | 'status'>>): void {
+    this.#flows.set(flow.flowName, {
       triggerType: 'OnDemand',
-      salesforceIs: 'source',
       status: 'Active',
       ...flow,
       flowArn: this.#env.arn('appflow', `flow/${flow.flowName}`),
       createdAt: this.#env.now(),
-      runs: [],
-    };
-    this.#flows.set(flow.flowName, kept);
-    return kept;
+    });
   }
 
   /** @throws ResourceNotFoundException */
@@ -74,36 +42,32 @@ export class Flows {
     return flow;
   }
 
-  all(): readonly Flow[] {
-    return [...this.#flows.values()];
-  }
-
   /** Every event so far, in order. */
-  events(): readonly FlowEvent[] {
+  events() {
     return [...this.#events];
   }
 
   activate(flowName: string): void {
-    this.#change(flowName, { status: 'Active' });
+    this.find(flowName).status = 'Active';
   }
 
   /** AppFlow switches a scheduled or event flow off after failures; returns the event that says so. */
-  deactivate(flowName: string, reason: string): FlowEvent {
-    const flow = this.#change(flowName, { status: 'Suspended' });
+  deactivate(flowName: string, reason: string) {
+    const flow = this.find(flowName);
+    flow.status = 'Suspended';
     const kind = flow.triggerType === 'Event' ? 'Event' : 'Scheduled';
     const detail = { 'deactivation-reason': reason, 'deactivation-time': zoned(this.#env.now()) };
-    return this.#emit(flow, `AppFlow ${kind} Flow Deactivated`, detail);
+    return this.#emit(eventOf(this.#env, flow, `AppFlow ${kind} Flow Deactivated`, detail));
   }
 
   /** One run with the profile's credentials; returns the event of its end, which is kept too. */
-  async run(flowName: string, executionId: string = randomUUID()): Promise<FlowEvent> {
+  async run(flowName: string, executionId: string = randomUUID()) {
     const flow = this.find(flowName);
     const startedAt = this.#env.now();
     const use = await this.#useConnection(flow.connectorProfileName);
     const endedAt = this.#env.now();
-    const run: FlowRun = { executionId, startedAt, endedAt, succeeded: use.ok };
-    this.#change(flowName, { runs: [...flow.runs, run] });
-    return this.#emit(flow, 'AppFlow End Flow Run Report', {
+    flow.lastRun = { endedAt, succeeded: use.ok };
+    const detail = {
       'execution-id': executionId,
       'start-time': zoned(startedAt),
       'end-time': zoned(endedAt),
@@ -114,81 +78,72 @@ export class Flows {
       ...(!use.ok && {
         error: `The request failed because the service Source Salesforce returned the following error: Details: ${use.error}: ${use.description}, ErrorCode: ConnectorAuthentication.`,
       }),
-    });
-  }
-
-  #change(flowName: string, changes: Partial<Flow>): Flow {
-    const flow = { ...this.find(flowName), ...changes };
-    this.#flows.set(flowName, flow);
-    return flow;
-  }
-
-  #emit(flow: Flow, detailType: string, extra: Readonly<Record<string, string>>): FlowEvent {
-    const { now, accountId: account, region } = this.#env;
-    const salesforce = `SALESFORCE/${flow.connectorProfileName}`;
-    const isSource = flow.salesforceIs === 'source';
-    const event: FlowEvent = {
-      version: '0',
-      id: randomUUID(),
-      'detail-type': detailType,
-      source: 'aws.appflow',
-      account,
-      time: `${now().toISOString().slice(0, 19)}Z`,
-      region,
-      resources: [flow.flowArn],
-      detail: {
-        'flow-name': flow.flowName,
-        'created-by': `arn:aws:sts::${account}:assumed-role/local/session`,
-        'flow-arn': flow.flowArn,
-        source: isSource ? salesforce : 'S3',
-        destination: isSource ? 'S3' : salesforce,
-        'source-object': isSource ? 'Account' : 's3://local-bucket/accounts',
-        'destination-object': isSource ? 's3://local-bucket' : 'Account',
-        'trigger-type': flow.triggerType.toUpperCase(),
-        ...extra,
-      },
     };
+    return this.#emit(eventOf(this.#env, flow, 'AppFlow End Flow Run Report', detail));
+  }
+
+  #emit(event: FlowEvent): FlowEvent {
     this.#events.push(event);
     return event;
   }
 }
 
+type FlowEvent = ReturnType<typeof eventOf>;
+
+/** As EventBridge hands it to a function. */
+function eventOf(
+  { now, accountId: account, region }: Environment,
+  flow: Flow,
+  detailType: string,
+  extra: Readonly<Record<string, string>>,
+) {
+  const detail: Readonly<Record<string, string>> = {
+    'flow-name': flow.flowName,
+    'created-by': `arn:aws:sts::${account}:assumed-role/local/session`,
+    'flow-arn': flow.flowArn,
+    source: `SALESFORCE/${flow.connectorProfileName}`,
+    destination: 'S3',
+    'source-object': 'Account',
+    'destination-object': 's3://local-bucket',
+    'trigger-type': flow.triggerType.toUpperCase(),
+    ...extra,
+  };
+  return {
+    version: '0',
+    id: randomUUID(),
+    'detail-type': detailType,
+    source: 'aws.appflow',
+    account,
+    time: `${now().toISOString().slice(0, 19)}Z`,
+    region,
+    resources: [flow.flowArn],
+    detail,
+  };
+}
+
 /** DescribeFlow's answer. */
 export function describe(flow: Flow): unknown {
-  const { flowName, flowArn, status, triggerType, createdAt, connectorProfileName, salesforceIs } = flow;
-  const last = flow.runs.at(-1);
-  const isSource = salesforceIs === 'source';
+  const { flowName, flowArn, status, triggerType, createdAt, connectorProfileName, lastRun } = flow;
+  const Salesforce = { object: 'Account' };
+  const S3 = { bucketName: 'local-bucket' };
   return {
     flowArn,
     flowName,
     flowStatus: status,
-    sourceFlowConfig: isSource
-      ? {
-          connectorType: 'Salesforce',
-          connectorProfileName,
-          sourceConnectorProperties: { Salesforce: { object: 'Account' } },
-        }
-      : { connectorType: 'S3', sourceConnectorProperties: { S3: { bucketName: 'local-bucket' } } },
-    destinationFlowConfigList: [
-      isSource
-        ? { connectorType: 'S3', destinationConnectorProperties: { S3: { bucketName: 'local-bucket' } } }
-        : {
-            connectorType: 'Salesforce',
-            connectorProfileName,
-            destinationConnectorProperties: { Salesforce: { object: 'Account' } },
-          },
-    ],
-    triggerConfig: {
-      triggerType,
-      ...(triggerType === 'Scheduled' && { triggerProperties: { Scheduled: { scheduleExpression: 'rate(1hours)' } } }),
+    sourceFlowConfig: {
+      connectorType: 'Salesforce',
+      connectorProfileName,
+      sourceConnectorProperties: { Salesforce },
     },
+    destinationFlowConfigList: [{ connectorType: 'S3', destinationConnectorProperties: { S3 } }],
+    triggerConfig: { triggerType },
     tasks: [],
     createdAt: seconds(createdAt),
     lastUpdatedAt: seconds(createdAt),
-    ...(last !== undefined && {
+    ...(lastRun !== undefined && {
       lastRunExecutionDetails: {
-        mostRecentExecutionTime: seconds(last.endedAt),
-        mostRecentExecutionStatus: last.succeeded ? 'Successful' : 'Error',
+        mostRecentExecutionTime: seconds(lastRun.endedAt),
+        mostRecentExecutionStatus: lastRun.succeeded ? 'Successful' : 'Error',
       },
     }),
   };

@@ -1,39 +1,41 @@
 /** The connector profiles, and the credentials that AppFlow holds for them and shows to nobody. */
+import type { ConnectorProfileConfig, ConnectorType, OAuth2GrantType } from '@aws-sdk/client-appflow';
+import type { Environment } from '../wire/operation.ts';
+import { AwsError, errorOf } from '../wire/replies.ts';
+import type { Wire } from '../wire/validation.ts';
+import { type Connection, no, type SalesforceCredentials, type SalesforceProperties } from './connection.ts';
 
-import type { ConnectorType, OAuth2GrantType } from '@aws-sdk/client-appflow';
-import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/error.ts';
-import type { ConnectionUse, Salesforce } from './connection.ts';
-import { type CheckedConfig, checkGrant, type SalesforceCredentials, type SalesforceProperties } from './limits.ts';
+type Config = Wire<ConnectorProfileConfig>;
 
 export interface Profile {
   readonly name: string;
   readonly arn: string;
   readonly connectorType: ConnectorType;
-  readonly connectorLabel?: string | undefined;
   readonly connectionMode: 'Public' | 'Private';
   /** As DescribeConnectorProfiles gives it: one key, the connector's. */
-  readonly properties: CheckedConfig['properties'];
+  readonly properties: Config['connectorProfileProperties'];
   readonly credentialsArn: string;
   readonly createdAt: Date;
   readonly lastUpdatedAt: Date;
 }
 
-type ProfileContent = Omit<Profile, 'arn' | 'credentialsArn'>;
+export const refused = errorOf('ValidationException');
+const blank = (field: string) => refused(`${field} cannot be blank for connector: SALESFORCE`);
 
 /** What is public beyond the operations is for tests and the sample loader: no permissions, no faults, no checks. */
 export class Profiles {
   /** What DescribeConnectors lists, and UpdateConnectorProfile takes. */
   supportedGrants: readonly OAuth2GrantType[] = ['AUTHORIZATION_CODE', 'JWT_BEARER'];
   readonly #env: Environment;
-  readonly #salesforce: Salesforce | undefined;
+  readonly #connection: Connection | undefined;
   readonly #profiles = new Map<string, Profile>();
   readonly #held = new Map<string, SalesforceCredentials>();
   readonly #inWork = new Set<string>();
 
-  constructor(env: Environment, salesforce: Salesforce | undefined) {
+  /** Without a connection credentials are only held against the limits. */
+  constructor(env: Environment, connection: Connection | undefined) {
     this.#env = env;
-    this.#salesforce = salesforce;
+    this.#connection = connection;
   }
 
   /** Puts a profile into the world as it is; dates are now unless given. */
@@ -45,12 +47,21 @@ export class Profiles {
     readonly credentials?: SalesforceCredentials;
     readonly createdAt?: Date;
     readonly lastUpdatedAt?: Date;
-  }): Profile {
+  }): void {
     const { name, properties = {}, credentials, createdAt = this.#env.now() } = profile;
     const { connectorType = 'Salesforce', connectionMode = 'Public', lastUpdatedAt = createdAt } = profile;
+    const { accountId, arn } = this.#env;
     if (credentials !== undefined) this.#held.set(name, credentials);
-    const configuration = { [connectorType]: properties };
-    return this.#keep({ name, connectorType, connectionMode, properties: configuration, createdAt, lastUpdatedAt });
+    this.#profiles.set(name, {
+      name,
+      arn: arn('appflow', `connectorprofile/${name}`),
+      connectorType,
+      connectionMode,
+      properties: { [connectorType]: properties },
+      credentialsArn: arn('secretsmanager', `secret:appflow!${accountId}-${name}-${createdAt.getTime()}`),
+      createdAt,
+      lastUpdatedAt,
+    });
   }
 
   profile(name: string): Profile | undefined {
@@ -59,14 +70,6 @@ export class Profiles {
 
   profiles(): readonly Profile[] {
     return [...this.#profiles.values()];
-  }
-
-  /** @throws ResourceNotFoundException */
-  find(name: string): Profile {
-    const profile = this.#profiles.get(name);
-    if (profile === undefined)
-      throw new AwsError('ResourceNotFoundException', `Connector Profile: ${name} does not exist`, 404);
-    return profile;
   }
 
   removeProfile(name: string): void {
@@ -80,60 +83,76 @@ export class Profiles {
   }
 
   /** Gets an access token with what the profile holds, exactly as a flow run would. */
-  async useConnection(name: string): Promise<ConnectionUse> {
+  async useConnection(name: string) {
     const credentials = this.#held.get(name);
-    if (this.#salesforce === undefined) throw new Error('The local AWS was started without `salesforce`.');
-    if (credentials === undefined)
-      return { ok: false, status: 401, error: 'INVALID_SESSION_ID', description: 'No credentials' };
-    const properties = this.find(name).properties.Salesforce ?? {};
-    const connected = await this.#salesforce.connect(credentials, properties, false);
+    if (this.#connection === undefined) throw new Error('The local AWS was started without `salesforceUrl`.');
+    if (credentials === undefined) return no(401, 'INVALID_SESSION_ID', 'No credentials');
+    const connected = await this.#connection.connect(credentials, false);
     // Unless somebody brought new credentials meanwhile, AppFlow keeps what it got.
     if (this.#held.get(name) === credentials) this.#held.set(name, connected.credentials);
     return connected.use;
   }
 
   /**
-   * Tries new credentials on Salesforce, then keeps them together with the profile. Two at a time for one profile are a conflict.
-   * @throws ValidationException, ConnectorAuthenticationException, ConflictException
+   * Tries new credentials on Salesforce, then keeps them. Mode and properties are replaced: a property that was not sent is gone.
+   * @throws ResourceNotFoundException, ValidationException, ConnectorAuthenticationException, ConflictException
    */
-  async accept(profile: () => ProfileContent, credentials: SalesforceCredentials | undefined): Promise<Profile> {
-    const { name } = profile();
-    if (this.#inWork.has(name))
+  async update(name: string, connectionMode: Profile['connectionMode'], config: Config): Promise<Profile> {
+    const { connectorType } = this.#find(name);
+    const { connectorProfileProperties: properties, connectorProfileCredentials: credentials } = config;
+    for (const part of [properties, credentials]) {
+      if (part !== undefined && Object.keys(part).join() !== connectorType) {
+        throw refused(`The connector profile configuration must be for the connector type ${connectorType} alone`);
+      }
+    }
+    if (this.#inWork.has(name)) {
       throw new AwsError('ConflictException', `Connector Profile: ${name} is being updated`, 409);
+    }
     this.#inWork.add(name);
     try {
-      if (credentials !== undefined) this.#held.set(name, await this.#tried(profile(), credentials));
-      return this.#keep(profile());
+      if (credentials?.Salesforce !== undefined) this.#held.set(name, await this.#tried(credentials.Salesforce));
+      // The date is that of the end.
+      const updated = { ...this.#find(name), connectionMode, properties, lastUpdatedAt: this.#env.now() };
+      this.#profiles.set(name, updated);
+      return updated;
     } finally {
       this.#inWork.delete(name);
     }
   }
 
-  #keep(profile: ProfileContent): Profile {
-    const { accountId, arn } = this.#env;
-    const secret = `secret:appflow!${accountId}-${profile.name}-${profile.createdAt.getTime()}`;
-    const kept = {
-      ...profile,
-      arn: arn('appflow', `connectorprofile/${profile.name}`),
-      credentialsArn: arn('secretsmanager', secret),
-    };
-    this.#profiles.set(profile.name, kept);
-    return kept;
+  #find(name: string): Profile {
+    const profile = this.#profiles.get(name);
+    if (profile !== undefined) return profile;
+    throw new AwsError('ResourceNotFoundException', `Connector Profile: ${name} does not exist`, 404);
   }
 
-  async #tried(profile: ProfileContent, credentials: SalesforceCredentials): Promise<SalesforceCredentials> {
-    checkGrant(credentials, this.supportedGrants);
-    if (this.#salesforce === undefined) return credentials;
-    const { use, credentials: kept } = await this.#salesforce.connect(
-      credentials,
-      profile.properties.Salesforce ?? {},
-      true,
-    );
+  async #tried(credentials: SalesforceCredentials): Promise<SalesforceCredentials> {
+    this.#checkGrant(credentials);
+    if (this.#connection === undefined) return credentials;
+    const { use, credentials: kept } = await this.#connection.connect(credentials, true);
     if (use.ok) return kept;
-    throw new AwsError(
-      'ConnectorAuthenticationException',
-      `Failed to validate the connection to Salesforce. ${use.error}: ${use.description}`,
-      401,
-    );
+    const message = `Failed to validate the connection to Salesforce. ${use.error}: ${use.description}`;
+    throw new AwsError('ConnectorAuthenticationException', message, 401);
+  }
+
+  /** The API model marks no credential as required; the service nevertheless needs what the grant works with. */
+  #checkGrant({
+    oAuth2GrantType: grant,
+    accessToken,
+    oAuthRequest,
+    jwtToken,
+    clientCredentialsArn,
+  }: SalesforceCredentials): void {
+    if (grant === 'JWT_BEARER') {
+      if (jwtToken === undefined) throw blank('JwtToken');
+      return;
+    }
+    if (jwtToken !== undefined) throw refused('JwtToken is not supported for the given OAuth2GrantType');
+    if (grant === 'CLIENT_CREDENTIALS' && this.supportedGrants.includes(grant)) {
+      if (clientCredentialsArn === undefined) throw blank('ClientCredentialsArn');
+      return;
+    }
+    if (grant === 'CLIENT_CREDENTIALS' || (accessToken ?? oAuthRequest?.authCode) === undefined)
+      throw blank('AuthCode');
   }
 }

@@ -1,114 +1,61 @@
 /** Lambda's Invoke, and how every other local service calls a function: through JSON, as over the wire. */
-import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
-import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/error.ts';
-import type { Operation, Service } from '../wire/operation.ts';
-import { RawReply } from '../wire/replies.ts';
+import type { Environment, Service } from '../wire/operation.ts';
+import { AwsError, RawReply } from '../wire/replies.ts';
 
 /** Runs the function of that name; rejects with what its handler threw. */
-export type Invoke = (functionName: string, event: unknown, requestId: string) => Promise<unknown>;
+export type Invoke = (functionName: string, event: unknown) => Promise<unknown>;
 
 /** To be thrown by an `Invoke` that has no function of that name. */
 export class UnknownFunction extends Error {}
 
-export interface Functions {
-  readonly service: Service;
-  /** Resolves when no asynchronous invocation is running any more. */
-  settled(): Promise<void>;
-  /** The event and the answer go through JSON, so that nothing passes that Lambda would not let pass. */
-  readonly invoke: Invoke | undefined;
-}
-
-const MAX_SYNC_BYTES = 6 * 1024 * 1024;
-const MAX_ASYNC_BYTES = 1024 * 1024;
+const MAX_BYTES = 6 * 1024 * 1024;
 
 /** How the router hands an Invoke request over: the path, a header and the body. */
 const InvokeRequest = v.object({
   FunctionName: v.string(),
-  InvocationType: v.optional(v.picklist(['RequestResponse', 'Event', 'DryRun']), 'RequestResponse'),
+  InvocationType: v.optional(v.literal('RequestResponse')),
   Payload: v.string(),
 });
 
-export function createFunctions(env: Environment, invoke: Invoke | undefined): Functions {
-  const running = new Set<Promise<unknown>>();
-  const throughJson: Invoke | undefined =
-    invoke &&
-    (async (name, event, requestId) => {
-      const result = await invoke(name, JSON.parse(JSON.stringify(event)), requestId);
-      return result === undefined ? null : JSON.parse(JSON.stringify(result));
-    });
+export function createFunctions(env: Environment, run: Invoke) {
+  /** The event and the answer go through JSON, so that nothing passes that Lambda would not let pass. */
+  const invoke: Invoke = async (name, event) =>
+    JSON.parse(JSON.stringify((await run(name, JSON.parse(JSON.stringify(event)))) ?? null));
 
-  async function call(name: string, event: unknown): Promise<RawReply> {
-    if (throughJson === undefined) throw unknown(name);
-    const requestId = randomUUID();
-    const headers = {
-      'content-type': 'application/json',
-      'x-amzn-requestid': requestId,
-      'x-amz-executed-version': '$LATEST',
-    };
+  async function serve(input: unknown): Promise<RawReply> {
+    const request = v.safeParse(InvokeRequest, input);
+    if (!request.success) {
+      throw new AwsError('InvalidParameterValueException', 'This stand-in invokes functions by RequestResponse alone.');
+    }
+    const { FunctionName, Payload } = request.output;
+    // A name, `name:alias`, or an ARN, whole or partial.
+    const name = FunctionName.replace(/^.*function:/, '').replace(/:.*$/, '');
+    const arn = env.arn('lambda', `function:${name}`);
+    env.access.check({ action: 'lambda:InvokeFunction', resource: arn });
+    const event = eventOf(Payload);
+    const headers = { 'content-type': 'application/json', 'x-amz-executed-version': '$LATEST' };
     try {
-      return new RawReply(200, headers, JSON.stringify(await throughJson(name, event, requestId)));
+      return new RawReply(200, headers, JSON.stringify(await invoke(name, event)));
     } catch (error) {
-      if (error instanceof UnknownFunction) throw unknown(name);
+      if (error instanceof UnknownFunction) {
+        throw new AwsError('ResourceNotFoundException', `Function not found: ${arn}`, 404);
+      }
       return new RawReply(200, { ...headers, 'x-amz-function-error': 'Unhandled' }, JSON.stringify(thrown(error)));
     }
   }
 
-  function unknown(name: string): AwsError {
-    return new AwsError(
-      'ResourceNotFoundException',
-      `Function not found: ${env.arn('lambda', `function:${name}`)}`,
-      404,
-    );
-  }
-
-  const Invoke: Operation = {
-    name: 'Invoke',
-    handle(input, permit) {
-      const request = v.safeParse(InvokeRequest, input);
-      if (!request.success) throw new AwsError('InvalidParameterValueException', 'The invocation type is not valid.');
-      const { FunctionName, InvocationType, Payload } = request.output;
-      const name = plainName(FunctionName);
-      permit({ action: 'lambda:InvokeFunction', resource: env.arn('lambda', `function:${name}`) });
-      const event = payload(Payload, InvocationType === 'Event' ? MAX_ASYNC_BYTES : MAX_SYNC_BYTES);
-      if (throughJson === undefined) throw unknown(name);
-      if (InvocationType === 'RequestResponse') return call(name, event);
-      if (InvocationType === 'Event') {
-        const run = call(name, event).catch(() => undefined);
-        running.add(run);
-        run.finally(() => running.delete(run));
-      }
-      return new RawReply(InvocationType === 'Event' ? 202 : 204, { 'x-amzn-requestid': randomUUID() }, '');
-    },
-  };
-
-  return {
-    service: { name: 'lambda', protocol: 'rest-json', operations: [Invoke] },
-    invoke: throughJson,
-    async settled() {
-      while (running.size > 0) await Promise.all(running);
-    },
-  };
+  const service: Service = { name: 'lambda', protocol: 'rest-json', operations: new Map([['Invoke', serve]]) };
+  return { service, invoke };
 }
 
-/** A name, `name:alias`, or an ARN, whole or partial. */
-function plainName(functionName: string): string {
-  const rest = functionName.includes('function:') ? functionName.replace(/^.*function:/, '') : functionName;
-  return rest.replace(/:.*$/, '');
-}
-
-function payload(body: string, maxBytes: number): unknown {
-  if (Buffer.byteLength(body) > maxBytes) {
-    throw new AwsError(
-      'RequestTooLargeException',
-      `Request must be smaller than ${maxBytes} bytes for the InvokeFunction operation`,
-      413,
-    );
+function eventOf(body: string): unknown {
+  if (Buffer.byteLength(body) > MAX_BYTES) {
+    const message = `Request must be smaller than ${MAX_BYTES} bytes for the InvokeFunction operation`;
+    throw new AwsError('RequestTooLargeException', message, 413);
   }
-  if (body === '') return {};
   try {
-    return JSON.parse(body);
+    return body === '' ? {} : JSON.parse(body);
   } catch {
     throw new AwsError(
       'InvalidRequestContentException',

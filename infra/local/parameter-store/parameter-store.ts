@@ -1,177 +1,129 @@
 /** Parameter Store: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html and its neighbours */
 import { randomBytes } from 'node:crypto';
-import type {
-  DeleteParameterRequest,
-  DescribeParametersRequest,
-  GetParameterRequest,
-  GetParametersByPathRequest,
-  ParameterStringFilter,
-  PutParameterRequest,
-} from '@aws-sdk/client-ssm';
-import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/error.ts';
-import { operationsOf, type Service, textIn } from '../wire/operation.ts';
-import { page } from '../wire/page.ts';
-import { seconds } from '../wire/replies.ts';
-import type { Wire } from '../wire/validation.ts';
-import { checkName, refused, type Tier, tierFor } from './limits.ts';
+import type * as sdk from '@aws-sdk/client-ssm';
+import { type Environment, page, serviceOf, textIn } from '../wire/operation.ts';
+import { AwsError, errorOf, seconds } from '../wire/replies.ts';
 
-type ParameterType = 'String' | 'StringList' | 'SecureString';
+type Tier = 'Standard' | 'Advanced';
 
-export interface Parameter {
+interface Parameter {
   readonly name: string;
-  readonly type: ParameterType;
+  readonly type: sdk.ParameterType;
   readonly value: string;
   readonly tier: Tier;
   readonly version: number;
   readonly modifiedAt: Date;
 }
 
-/** For tests: no permissions, no faults. */
-export interface ParameterState {
-  read(name: string): Parameter | undefined;
-  all(): readonly Parameter[];
-  remove(name: string): void;
-}
+/** In bytes. */
+const MAX_VALUE: Readonly<Record<Tier, number>> = { Standard: 4096, Advanced: 8192 };
 
-export interface ParameterStore {
-  readonly service: Service;
-  readonly state: ParameterState;
-}
+const refused = errorOf('ValidationException');
+const badFilter = errorOf('InvalidFilterKey');
+const badToken = () => new AwsError('InvalidNextToken', "The specified token isn't valid.");
 
-interface Requests {
-  PutParameter: PutParameterRequest;
-  GetParameter: GetParameterRequest;
-  GetParametersByPath: GetParametersByPathRequest;
-  DeleteParameter: DeleteParameterRequest;
-  DescribeParameters: DescribeParametersRequest;
-}
-
-export function createParameterStore(env: Environment): ParameterStore {
+export function createParameterStore(env: Environment) {
   const parameters = new Map<string, Parameter>();
   const arnOf = (name: string) => env.arn('ssm', `parameter${name.startsWith('/') ? '' : '/'}${name}`);
-  const on = operationsOf<Requests>('ssm', (operation, input) => {
-    const name = textIn(input, 'Name') ?? textIn(input, 'Path');
-    const resource = name === undefined ? env.arn('ssm', '*') : name.startsWith('arn:') ? name : arnOf(name);
-    return [{ action: `ssm:${operation}`, resource }];
-  });
+  const all = () => [...parameters.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-  function find(nameOrArn: string): Parameter {
-    const [name = '', version] = (
-      nameOrArn.startsWith('arn:') ? nameOrArn.replace(/^(?:[^:]*:){5}parameter/, '') : nameOrArn
-    ).split(':');
-    const parameter = parameters.get(name) ?? parameters.get(name.replace(/^\//, ''));
+  function find(name: string): Parameter {
+    const parameter = parameters.get(name);
     if (parameter === undefined) throw new AwsError('ParameterNotFound', '');
-    if (version !== undefined && version !== String(parameter.version)) {
-      throw new AwsError('ParameterVersionNotFound', `Systems Manager could not find version ${version} of ${name}.`);
-    }
     return parameter;
   }
 
-  function keep(name: string, value: string, type: ParameterType, tier: Tier): Parameter {
-    const version = (parameters.get(name)?.version ?? 0) + 1;
-    const parameter: Parameter = { name, type, value, tier, version, modifiedAt: env.now() };
-    parameters.set(name, parameter);
-    return parameter;
+  function needs(operation: string, input: object) {
+    const name = textIn(input, 'Name');
+    return [{ action: `ssm:${operation}`, resource: name === undefined ? env.arn('ssm', '*') : arnOf(name) }];
   }
 
-  /** Without decryption the caller gets the ciphertext, not an error. */
-  const seen = (parameter: Parameter, decrypted: boolean) => ({
-    Name: parameter.name,
-    Type: parameter.type,
-    Value:
-      parameter.type === 'SecureString' && !decrypted ? `AQICAH${randomBytes(96).toString('base64')}` : parameter.value,
-    Version: parameter.version,
-    LastModifiedDate: seconds(parameter.modifiedAt),
-    ARN: arnOf(parameter.name),
-    DataType: 'text',
-  });
-
-  const sorted = () => [...parameters.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-
-  const operations = [
-    on('PutParameter', ({ Name, Value, Overwrite = false, Tags = [], Tier: wanted = 'Standard', ...input }) => {
-      checkName(Name, arnOf(Name));
-      if (Value === '') throw refused("Parameter value can't be empty.");
-      const existing = parameters.get(Name);
+  const service = serviceOf<typeof sdk>(env, { name: 'ssm', protocol: 'json1.1' }, needs, {
+    PutParameter({ Name: name, Value: value, Overwrite = false, Tier: wanted = 'Standard', Type, Tags }) {
+      checkName(name, arnOf(name));
+      if (value === '') throw refused("Parameter value can't be empty.");
+      if (Tags !== undefined) throw refused('This stand-in keeps no tags of parameters.');
+      const existing = parameters.get(name);
       if (existing !== undefined && !Overwrite) {
         throw new AwsError(
           'ParameterAlreadyExists',
           'The parameter already exists. To overwrite this value, set the overwrite option in the request to true.',
         );
       }
-      if (Overwrite && Tags.length > 0) throw refused("Invalid request: tags and overwrite can't be used together.");
-      const type = input.Type ?? existing?.type;
+      const type = Type ?? existing?.type;
       if (type === undefined) throw refused('A parameter type is required when you create a parameter.');
       if (existing !== undefined && existing.type !== type) {
         throw new AwsError('HierarchyTypeMismatchException', "You can't change the type of a parameter.");
       }
-      const { version, tier } = keep(Name, Value, type, tierFor(Value, wanted, existing?.tier));
+      const tier = tierFor(value, wanted, existing?.tier);
+      const version = (existing?.version ?? 0) + 1;
+      parameters.set(name, { name, type, value, tier, version, modifiedAt: env.now() });
       return { Version: version, Tier: tier };
-    }),
-    on('GetParameter', ({ Name, WithDecryption = false }) => ({ Parameter: seen(find(Name), WithDecryption) })),
-    on('GetParametersByPath', (input) => {
-      const { Path, Recursive = false, WithDecryption = false, MaxResults: size = 10, NextToken: token } = input;
-      if (!Path.startsWith('/')) throw refused('The parameter path must begin with a slash.');
-      const inside = sorted().filter(({ name }) => isUnder(name, Path, Recursive));
-      const found = page(inside, { size, token, scope: ['GetParametersByPath', Path, Recursive] }, badToken);
-      return { Parameters: found.items.map((one) => seen(one, WithDecryption)), NextToken: found.nextToken };
-    }),
-    on('DeleteParameter', (input) => {
-      parameters.delete(find(input.Name).name);
-    }),
-    on('DescribeParameters', ({ ParameterFilters = [], MaxResults: size = 10, NextToken: token }) => {
-      const matching = sorted().filter((parameter) => ParameterFilters.every((filter) => passes(parameter, filter)));
-      const found = page(matching, { size, token, scope: ['DescribeParameters', ParameterFilters] }, badToken);
-      const details = found.items.map(({ name, type, tier, version, modifiedAt }) => ({
-        Name: name,
-        ARN: arnOf(name),
-        Type: type,
-        ...(type === 'SecureString' && { KeyId: 'alias/aws/ssm' }),
-        LastModifiedDate: seconds(modifiedAt),
-        Version: version,
-        Tier: tier,
-        Policies: [],
-        DataType: 'text',
-      }));
-      return { Parameters: details, NextToken: found.nextToken };
-    }),
-  ];
-
-  return {
-    service: { name: 'ssm', protocol: 'json1.1', operations },
-    state: {
-      read: (name) => parameters.get(name),
-      all: sorted,
-      remove: (name) => void parameters.delete(name),
     },
-  };
-}
 
-function isUnder(name: string, path: string, recursive: boolean): boolean {
-  const prefix = path.endsWith('/') ? path : `${path}/`;
-  return name.startsWith(prefix) && (recursive || !name.slice(prefix.length).includes('/'));
-}
+    GetParameter({ Name, WithDecryption = false }) {
+      const parameter = find(Name);
+      // Without decryption the caller gets the ciphertext, not an error.
+      const isHidden = parameter.type === 'SecureString' && !WithDecryption;
+      const Value = isHidden ? `AQICAH${randomBytes(96).toString('base64')}` : parameter.value;
+      return { Parameter: { ...described(parameter), Value } };
+    },
 
-function passes(parameter: Parameter, filter: Wire<ParameterStringFilter>): boolean {
-  const { Key, Option, Values = [] } = filter;
-  if (Key === 'Path') {
-    if (Option !== undefined && Option !== 'OneLevel' && Option !== 'Recursive') throw badOption();
-    return Values.some((value) => isUnder(parameter.name, value, Option === 'Recursive'));
+    DeleteParameter(input) {
+      parameters.delete(find(input.Name).name);
+    },
+
+    DescribeParameters({ ParameterFilters = [], MaxResults: size = 10, NextToken: token }) {
+      const matching = all().filter(({ name }) =>
+        ParameterFilters.every(({ Key, Option, Values = [] }) => {
+          if (Key !== 'Path' || Option !== 'OneLevel') throw badFilter('This stand-in filters by one level of a path.');
+          return Values.includes(name.slice(0, name.lastIndexOf('/')));
+        }),
+      );
+      const { items, nextToken } = page(matching, { size, token, scope: [ParameterFilters] }, badToken);
+      const list = items.map((one) => ({ ...described(one), Tier: one.tier, KeyId: 'alias/aws/ssm', Policies: [] }));
+      return { Parameters: list, NextToken: nextToken };
+    },
+  });
+
+  function described({ name, type, version, modifiedAt }: Parameter) {
+    const LastModifiedDate = seconds(modifiedAt);
+    return { Name: name, ARN: arnOf(name), Type: type, Version: version, LastModifiedDate, DataType: 'text' };
   }
-  if (Key === 'Name' && Option === 'BeginsWith') return Values.some((value) => parameter.name.startsWith(value));
-  if (Key === 'Name' && Option === 'Contains') return Values.some((value) => parameter.name.includes(value));
-  if (Option !== undefined && Option !== 'Equals') throw badOption();
-  if (Key === 'Name') return Values.includes(parameter.name);
-  if (Key === 'Type') return Values.includes(parameter.type);
-  if (Key === 'Tier') return Values.includes(parameter.tier);
-  throw new AwsError('InvalidFilterKey', `The filter key ${Key} is not kept by this stand-in.`);
+
+  /** For tests: no permissions, no faults. */
+  return { service, state: { all: all as () => readonly Parameter[] } };
 }
 
-function badOption(): AwsError {
-  return new AwsError('InvalidFilterOption', "The filter option isn't valid for this key.");
+/** @throws ValidationException, HierarchyLevelLimitExceededException */
+function checkName(name: string, arn: string): void {
+  if (!/^[a-zA-Z0-9_.\-/]+$/.test(name)) {
+    throw refused('Parameter name: can only contain the following symbols: a-zA-Z0-9_.-/');
+  }
+  if (name.includes('/') && !name.startsWith('/')) throw refused('Parameter name must be a fully qualified name.');
+  if (name.endsWith('/') || name.includes('//')) throw refused('Parameter name: a level of the hierarchy is empty.');
+  if (/^\/?(?:aws|ssm)/i.test(name)) {
+    throw refused(`Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive).`);
+  }
+  // Counted with the ARN around it.
+  if (arn.length > 1011) throw refused('Parameter name is too long: 1011 characters at most, the ARN included.');
+  if (name.split('/').length > 16) {
+    throw new AwsError('HierarchyLevelLimitExceededException', 'A hierarchy can have a maximum of 15 levels.');
+  }
 }
 
-function badToken(): AwsError {
-  return new AwsError('InvalidNextToken', "The specified token isn't valid.");
+/** The tier that a value ends in. @throws ValidationException */
+function tierFor(value: string, wanted: sdk.ParameterTier, current: Tier | undefined): Tier {
+  const bytes = Buffer.byteLength(value);
+  if (wanted === 'Standard' && current === 'Advanced') {
+    throw refused("You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier.");
+  }
+  const needed = bytes > MAX_VALUE.Standard || current === 'Advanced' ? 'Advanced' : 'Standard';
+  const tier = wanted === 'Intelligent-Tiering' ? needed : wanted;
+  if (bytes <= MAX_VALUE[tier]) return tier;
+  throw refused(
+    tier === 'Standard'
+      ? 'Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.'
+      : 'Advanced tier parameters support a maximum parameter value of 8192 characters.',
+  );
 }

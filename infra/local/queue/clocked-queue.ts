@@ -1,6 +1,7 @@
 // fauxqs lets its stores be given, but does not export what they are made of. A minor version may move it: package.json pins one.
 import { SqsQueue, SqsStore } from '../../../node_modules/fauxqs/dist/sqs/sqsStore.js';
-import type { Environment } from '../wire/environment.ts';
+import type { Environment } from '../wire/operation.ts';
+import { AwsError } from '../wire/replies.ts';
 
 type DeadLetters = (arn: string) => SqsQueue | undefined;
 type Message = Parameters<SqsQueue['enqueue']>[0];
@@ -128,7 +129,6 @@ export class ClockedQueues extends SqsStore {
   readonly #origin: () => string;
   readonly #byName = new Map<string, ClockedQueue>();
 
-  /** `origin` gives the server's address, which is known only once it listens. */
   constructor(env: Environment, origin: () => string) {
     super();
     this.#env = env;
@@ -149,4 +149,24 @@ export class ClockedQueues extends SqsStore {
   override getQueueByArn(arn: string): ClockedQueue | undefined {
     return this.#byName.get(arn.slice(arn.lastIndexOf(':') + 1));
   }
+
+  /** @throws QueueDoesNotExist */
+  find(nameOrUrl: string): ClockedQueue {
+    const queue = this.getQueue(nameOrUrl);
+    if (queue === undefined) throw sqsError('QueueDoesNotExist', 'The specified queue does not exist.');
+    return queue;
+  }
+}
+
+/** What SQS called these in the protocol that it spoke before, where that is not the same name with its prefix. */
+const OLD_CODES: Readonly<Record<string, string>> = {
+  InvalidAttributeName: 'InvalidAttributeName',
+  InvalidParameterValue: 'InvalidParameterValue',
+  MissingParameter: 'MissingParameter',
+  QueueDoesNotExist: 'AWS.SimpleQueueService.NonExistentQueue',
+  ReceiptHandleIsInvalid: 'ReceiptHandleIsInvalid',
+};
+
+export function sqsError(code: string, message: string): AwsError {
+  return new AwsError(code, message, 400, OLD_CODES[code] ?? `AWS.SimpleQueueService.${code}`);
 }

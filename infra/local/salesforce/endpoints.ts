@@ -1,82 +1,67 @@
-import * as v from 'valibot';
-import type { Incoming } from './http.ts';
-import type { SalesforceOAuth } from './oauth.ts';
-import { SCOPE } from './oauth.ts';
-import type { SalesforceOrg } from './org.ts';
-import type { Reply } from './replies.ts';
+/** Everything beside the token endpoint: what a token is worth, how it dies, the page in a browser, and a bit of Setup. */
+import { type Incoming, mustPost, rejectDuplicates, required } from './http.ts';
+import { type SalesforceOrg, SCOPE } from './org.ts';
 import {
   accessTokens,
   authorizationCodes,
   loginPage,
   organizationId,
   Refused,
+  type Reply,
   refreshTokens,
   userId,
 } from './replies.ts';
-import { clientAuthentication, knownApp, mustPost, rejectDuplicates, required } from './request.ts';
 import type { StoredRecord } from './store.ts';
-import { refused } from './token.ts';
+import { authenticated } from './token.ts';
 
-const IntrospectionBody = v.object({ active: v.boolean() });
-
-export async function introspect(oauth: SalesforceOAuth, incoming: Incoming): Promise<Reply> {
-  const { org, url } = oauth;
+/** Only an app with a secret may ask, and only about its own tokens. */
+export function introspect(org: SalesforceOrg, incoming: Incoming): Reply {
   mustPost(incoming);
-  const sent = required(incoming.form, 'token');
-  const app = knownApp(incoming, org);
-  const record = anyToken(org, sent);
-  const authentication = clientAuthentication(incoming, app, true);
-  if (app.clientSecret === undefined) throw new Refused('CLIENT_CREDENTIALS');
-  const reply = await oauth.ask('/introspect', { token: record?.id ?? 'unknown', ...authentication });
-  if (reply.status !== 200) throw refused(reply, () => new Refused('CLIENT_CREDENTIALS'));
-  if (!v.parse(IntrospectionBody, reply.body).active || !record || !org.isLive(record)) {
+  const record = anyToken(org, required(incoming, 'token'));
+  const { clientId, clientSecret } = authenticated(org, incoming, true);
+  if (clientSecret === undefined) throw new Refused('CLIENT_CREDENTIALS');
+  if (!record || record.payload.clientId !== clientId || !org.isLive(record)) {
     return { status: 200, body: { active: false } };
   }
   const username = record.payload.accountId ?? '';
   const iat = Math.floor(record.issuedAt / 1000);
-  return {
-    status: 200,
-    body: {
-      active: true,
-      scope: SCOPE,
-      client_id: app.clientId,
-      username,
-      sub: `${url}/id/${organizationId}/${userId(username)}`,
-      token_type: record.model === 'RefreshToken' ? 'refresh_token' : 'access_token',
-      exp: Math.floor(record.expiresAt / 1000),
-      iat,
-      nbf: iat,
-    },
+  const body = {
+    active: true,
+    scope: SCOPE,
+    client_id: clientId,
+    username,
+    sub: `${org.url}/id/${organizationId}/${userId(username)}`,
+    token_type: record.model === 'RefreshToken' ? 'refresh_token' : 'access_token',
+    exp: Math.floor(record.expiresAt / 1000),
+    iat,
+    nbf: iat,
   };
+  return { status: 200, body };
 }
 
-export function userinfo(oauth: SalesforceOAuth, incoming: Incoming): Reply {
-  const { org, url } = oauth;
+export function userinfo(org: SalesforceOrg, incoming: Incoming): Reply {
   const sent = bearer(incoming);
   if (sent === undefined) return { status: 403, body: 'Missing_OAuth_Token' };
   const record = org.store.record('AccessToken', accessTokens.inward(sent));
   if (!record || !org.isLive(record)) return { status: 403, body: 'Bad_OAuth_Token' };
   const username = record.payload.accountId ?? '';
   const user = userId(username);
-  return {
-    status: 200,
-    body: {
-      sub: `${url}/id/${organizationId}/${user}`,
-      user_id: user,
-      organization_id: organizationId,
-      preferred_username: username,
-      name: username,
-      email: username,
-      active: true,
-    },
+  const body = {
+    sub: `${org.url}/id/${organizationId}/${user}`,
+    user_id: user,
+    organization_id: organizationId,
+    preferred_username: username,
+    name: username,
+    email: username,
+    active: true,
   };
+  return { status: 200, body };
 }
 
 /** A refresh token takes its access tokens along, an access token goes alone. */
-export function revokeToken(oauth: SalesforceOAuth, incoming: Incoming): Reply {
-  const { org } = oauth;
-  const parameters = incoming.method === 'GET' ? incoming.query : incoming.form;
-  const record = anyToken(org, required(parameters, 'token'));
+export function revokeToken(org: SalesforceOrg, incoming: Incoming): Reply {
+  mustPost(incoming);
+  const record = anyToken(org, required(incoming, 'token'));
   if (!record || !org.isLive(record)) throw new Refused('TOKEN_UNKNOWN');
   const { grantId } = record.payload;
   if (record.model === 'RefreshToken') org.store.revokeWhere((other) => other.payload.grantId === grantId);
@@ -84,14 +69,15 @@ export function revokeToken(oauth: SalesforceOAuth, incoming: Incoming): Reply {
   return { status: 200, body: '' };
 }
 
-export async function authorize(oauth: SalesforceOAuth, incoming: Incoming): Promise<Reply> {
-  const { org } = oauth;
-  const query = incoming.method === 'GET' ? incoming.query : incoming.form;
+export async function authorize(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
+  const query = incoming.parameters;
   rejectDuplicates(query);
-  const app = org.apps.get(required(query, 'client_id'));
+  const app = org.apps.get(required(incoming, 'client_id'));
   if (!app) throw new Refused('CLIENT_ID');
-  const redirectUri = required(query, 'redirect_uri');
-  if (!app.redirectUris?.includes(redirectUri) && !isLoopback(redirectUri)) throw new Refused('REDIRECT_URI');
+  const redirectUri = required(incoming, 'redirect_uri');
+  // Every app lists all of loopback among its callback URLs.
+  const { protocol, hostname = '' } = URL.parse(redirectUri) ?? {};
+  if (protocol !== 'http:' || !['127.0.0.1', 'localhost'].includes(hostname)) throw new Refused('REDIRECT_URI');
   // From here on the redirect URI is trusted, and all answers go there.
   const back = (answer: Record<string, string>): Reply => {
     const location = new URL(redirectUri);
@@ -102,38 +88,32 @@ export async function authorize(oauth: SalesforceOAuth, incoming: Incoming): Pro
   };
   if (query.get('response_type') !== 'code') return back({ error: 'unsupported_response_type' });
   const challenge = query.get('code_challenge') ?? undefined;
-  if (challenge !== undefined && (query.get('code_challenge_method') ?? 'S256') !== 'S256') {
+  if (challenge !== undefined && query.get('code_challenge_method') !== 'S256') {
     return back({ error: 'invalid_request', error_description: 'code challenge method must be S256' });
   }
   const hint = query.get('login_hint');
   const username = hint !== null && app.users?.includes(hint) ? hint : org.loggedIn;
   if (username === undefined) return loginPage(query, app.users ?? []);
   if (org.inactiveUsers.has(username)) return back({ error: 'access_denied', error_description: 'user is inactive' });
-  const code = await oauth.authorizationCode(app.clientId, username, redirectUri, challenge);
+  const code = await org.authorizationCode(app.clientId, username, redirectUri, challenge);
   return back({ code: authorizationCodes.outward(code) });
 }
 
 /** Stands for the page of Setup on which an administrator uploads an app's certificate, for people who try the command line. */
-export function uploadCertificate({ org }: SalesforceOAuth, incoming: Incoming): Reply {
+export function uploadCertificate(org: SalesforceOrg, incoming: Incoming): Reply {
   mustPost(incoming);
-  const certificate = required(incoming.form, 'certificate');
-  const app = knownApp(incoming, org);
+  const certificate = required(incoming, 'certificate');
+  const app = org.apps.get(required(incoming, 'client_id'));
+  if (!app) throw new Refused('CLIENT_ID');
   org.apps.set(app.clientId, { ...app, certificates: [certificate] });
   return { status: 200, body: `Certificate of ${app.clientId} uploaded.` };
 }
 
-function anyToken(org: SalesforceOrg, sent: string): StoredRecord | undefined {
-  return (
-    org.store.record('AccessToken', accessTokens.inward(sent)) ??
-    org.store.record('RefreshToken', refreshTokens.inward(sent))
-  );
+function anyToken({ store }: SalesforceOrg, sent: string): StoredRecord | undefined {
+  const access = store.record('AccessToken', accessTokens.inward(sent));
+  return access ?? store.record('RefreshToken', refreshTokens.inward(sent));
 }
 
-export function bearer(incoming: Incoming): string | undefined {
-  return /^Bearer\s+(\S+)$/i.exec(incoming.authorization ?? '')?.[1] ?? incoming.form.get('access_token') ?? undefined;
-}
-
-function isLoopback(uri: string): boolean {
-  const parsed = URL.parse(uri);
-  return parsed?.protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(parsed.hostname);
+export function bearer({ authorization }: Incoming): string | undefined {
+  return /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1];
 }

@@ -1,19 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import type { AdapterPayload } from 'oidc-provider';
-import type { LocalServiceOptions } from '../wire/traffic.ts';
-import type { StoredRecord } from './store.ts';
-import { SalesforceStore } from './store.ts';
-
-export interface SalesforceOptions extends LocalServiceOptions {
-  /** Life of an access token: the org's session timeout. 7,200 unless given. */
-  readonly sessionSeconds?: number;
-  /** What `aud` may be besides this server's URL; both of Salesforce's login hosts unless given. */
-  readonly audiences?: readonly string[];
-  /** The longest life an assertion may have left. None unless given: Salesforce takes any, even an `exp` in milliseconds. */
-  readonly maximumAssertionSeconds?: number;
-  /** Behave like login.salesforce.com, which knows no client credentials. */
-  readonly loginHost?: boolean;
-}
+import { generateKeyPairSync } from 'node:crypto';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { Provider } from 'oidc-provider';
+import * as v from 'valibot';
+import { SalesforceStore, type StoredRecord } from './store.ts';
 
 export interface SalesforceApp {
   readonly clientId: string;
@@ -24,18 +14,37 @@ export interface SalesforceApp {
   readonly users?: readonly string[] | undefined;
   readonly rotation?: boolean | undefined;
   readonly clientCredentialsUser?: string | undefined;
-  /** Besides any loopback address, which is always allowed. */
-  readonly redirectUris?: readonly string[] | undefined;
-  /** Off unless given. A secret that is sent must be right in any case. */
-  readonly requireSecretForRefresh?: boolean | undefined;
 }
 
-/** What an administrator sets up, and what a test wants to know afterwards. */
+/** What every app of the org may do. */
+export const SCOPE = 'refresh_token api web id';
+
+/** The org's session timeout, unless an administrator sets another. */
+const SESSION_SECONDS = 7200;
+const CODE_SECONDS = 600;
+// A refresh token of Salesforce's has no end of its own unless an administrator sets one.
+const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
+
+// oidc-provider insists on a signing key for id tokens, though none are ever issued here.
+const unusedSigningKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+
+const Tokens = v.object({ access_token: v.string(), refresh_token: v.optional(v.string()) });
+
+interface Answer {
+  /** Absent from a refusal. */
+  readonly tokens: v.InferOutput<typeof Tokens> | undefined;
+  /** The reason of a refusal, which oidc-provider does not always tell the client. */
+  readonly detail: string;
+}
+
+/**
+ * What an administrator sets up, and the part of Salesforce that oidc-provider plays: codes with PKCE, families of refresh tokens and what
+ * kills them. In front of it stand the shape of requests and answers, and what it cannot do: the JWT bearer grant; the login page (its own
+ * wants cookies, sessions and interactions); `userinfo` (it wants `openid`); revocation (it wants to know the client, Salesforce does not).
+ */
 export class SalesforceOrg {
-  readonly options: SalesforceOptions;
   readonly apps = new Map<string, SalesforceApp>();
   readonly inactiveUsers = new Set<string>();
-  inactive = false;
   /** Who is logged in in the browser. */
   loggedIn: string | undefined;
   skewSeconds = 0;
@@ -45,23 +54,115 @@ export class SalesforceOrg {
   /** Grants of families that a second use of a token has killed. */
   readonly reused = new Set<string>();
   spentTokenUses = 0;
-  /** Signs the answers of apps that have no secret. */
-  readonly secret = randomBytes(32);
   readonly store: SalesforceStore;
+  readonly url: string;
+  readonly #now: () => Date;
+  readonly #provider: Provider;
+  readonly #listener: ReturnType<Provider['callback']>;
+  readonly #answers = new WeakMap<IncomingMessage, PromiseWithResolvers<Answer>>();
+  readonly #details = new WeakMap<IncomingMessage, string>();
 
-  constructor(options: SalesforceOptions, client: (app: SalesforceApp) => AdapterPayload) {
-    this.options = options;
-    this.store = new SalesforceStore(this.now, (clientId) => {
-      const app = this.apps.get(clientId);
-      return app && client(app);
+  constructor(url: string, now: () => Date) {
+    this.url = url;
+    this.#now = now;
+    this.store = new SalesforceStore(this.now, (clientId) => this.apps.has(clientId));
+    this.#provider = new Provider(url, {
+      adapter: this.store.adapter,
+      jwks: { keys: [{ ...unusedSigningKey, kty: 'EC', alg: 'ES256', use: 'sig' }] },
+      clientDefaults: { id_token_signed_response_alg: 'ES256' },
+      clientAuthMethods: ['none'],
+      responseTypes: ['code'],
+      scopes: SCOPE.split(' '),
+      routes: { token: '/token' },
+      features: { devInteractions: { enabled: false } },
+      pkce: { required: () => false },
+      issueRefreshToken: () => true,
+      rotateRefreshToken: (ctx) => this.apps.get(ctx.oidc.client?.clientId ?? '')?.rotation === true,
+      findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+      formats: { bitsOfOpaqueRandomness: 576 },
+      ttl: {
+        AccessToken: SESSION_SECONDS,
+        AuthorizationCode: CODE_SECONDS,
+        RefreshToken: TEN_YEARS_SECONDS,
+        Grant: TEN_YEARS_SECONDS,
+      },
     });
+    this.#provider.silent = true;
+    this.#provider.on('grant.error', (ctx, { error_detail, error_description = '' }) => {
+      this.#details.set(ctx.req, error_detail ?? error_description);
+    });
+    this.#provider.use(async (ctx, next) => {
+      const answer = this.#answers.get(ctx.req);
+      ctx.respond = false;
+      try {
+        await next();
+        if (ctx.status >= 500) throw new Error(`oidc-provider answered ${ctx.status}`);
+        const tokens = ctx.status === 200 ? v.parse(Tokens, ctx.body) : undefined;
+        answer?.resolve({ tokens, detail: this.#details.get(ctx.req) ?? '' });
+      } catch (error) {
+        answer?.reject(error);
+      }
+    });
+    this.#listener = this.#provider.callback();
   }
 
   /** The server's clock, in milliseconds since the epoch. */
-  readonly now = (): number => this.options.now().getTime() + this.skewSeconds * 1000;
+  readonly now = (): number => this.#now().getTime() + this.skewSeconds * 1000;
+
+  /**
+   * Puts one token request to oidc-provider without a socket: its own HTTP side would read the body a second time, and says so
+   * on the console when someone else has read it.
+   */
+  ask(parameters: Record<string, string>): Promise<Answer> {
+    const body = Buffer.from(new URLSearchParams(parameters).toString());
+    const request = new IncomingMessage(new Socket());
+    request.method = 'POST';
+    request.url = '/token';
+    request.headers = {
+      host: new URL(this.url).host,
+      accept: 'application/json',
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': String(body.length),
+    };
+    request.push(body);
+    request.push(null);
+    const answer = Promise.withResolvers<Answer>();
+    this.#answers.set(request, answer);
+    this.#listener(request, new ServerResponse(request));
+    return answer.promise;
+  }
+
+  async authorizationCode(clientId: string, username: string, redirectUri: string, challenge?: string) {
+    const pkce = challenge === undefined ? {} : { codeChallenge: challenge, codeChallengeMethod: 'S256' };
+    const family = await this.#family(clientId, username);
+    return new this.#provider.AuthorizationCode({ ...family, redirectUri, ...pkce }).save();
+  }
+
+  async refreshToken(clientId: string, username: string): Promise<{ refreshToken: string; accessToken: string }> {
+    const family = await this.#family(clientId, username);
+    return {
+      refreshToken: await new this.#provider.RefreshToken(family).save(),
+      accessToken: await new this.#provider.AccessToken(family).save(),
+    };
+  }
+
+  /** For grants without a refresh token. */
+  async accessToken(clientId: string, username: string): Promise<string> {
+    return new this.#provider.AccessToken(await this.#family(clientId, username)).save();
+  }
+
+  /** What the tokens of a new family have in common: the grant that they all hang from, so that they die together. */
+  async #family(clientId: string, username: string) {
+    const client = await this.#provider.Client.find(clientId);
+    if (!client) throw new Error(`The local Salesforce has no app ${clientId}: call registerApp first.`);
+    const grant = new this.#provider.Grant({ clientId, accountId: username });
+    grant.addOIDCScope(SCOPE);
+    const grantId = await grant.save();
+    return { client, accountId: username, grantId, gty: 'authorization_code', scope: SCOPE };
+  }
 
   isLive(record: StoredRecord): boolean {
-    if (this.inactive || this.inactiveUsers.has(record.payload.accountId ?? '')) return false;
+    if (this.inactiveUsers.has(record.payload.accountId ?? '')) return false;
     return !record.consumed && this.store.live(record.model, record.id) !== undefined;
   }
 }

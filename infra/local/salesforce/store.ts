@@ -15,6 +15,14 @@ export interface StoredRecord {
 // The year 9999, in seconds: to oidc-provider nothing ever expires.
 const NEVER = 253_402_300_799;
 
+/** How oidc-provider sees every app: secrets are checked before it is asked, and the registered redirect URI is never used. */
+const CLIENT: AdapterPayload = {
+  token_endpoint_auth_method: 'none',
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+  redirect_uris: ['https://unused.invalid/'],
+};
+
 /**
  * The storage under oidc-provider, and the way it is given our clock. The library reads `Date.now()` in many places and
  * cannot be told otherwise; but it can only judge what the storage shows it. So the end of every record is kept here by
@@ -23,11 +31,11 @@ const NEVER = 253_402_300_799;
 export class SalesforceStore {
   readonly #records = new Map<string, StoredRecord>();
   readonly #now: () => number;
-  readonly #client: (clientId: string) => AdapterPayload | undefined;
+  readonly #isApp: (clientId: string) => boolean;
 
-  constructor(now: () => number, client: (clientId: string) => AdapterPayload | undefined) {
+  constructor(now: () => number, isApp: (clientId: string) => boolean) {
     this.#now = now;
-    this.#client = client;
+    this.#isApp = isApp;
   }
 
   /** The record, dead or alive. */
@@ -53,18 +61,11 @@ export class SalesforceStore {
     upsert: async (id, payload, expiresInSeconds) => {
       const issuedAt = this.#now();
       const expiresAt = expiresInSeconds === undefined ? NEVER * 1000 : issuedAt + expiresInSeconds * 1000;
-      this.#records.set(`${model}:${id}`, {
-        model,
-        id,
-        payload,
-        issuedAt,
-        expiresAt,
-        consumed: false,
-        revoked: false,
-      });
+      const record = { model, id, payload, issuedAt, expiresAt, consumed: false, revoked: false };
+      this.#records.set(`${model}:${id}`, record);
     },
     find: async (id) => {
-      if (model === 'Client') return this.#client(id);
+      if (model === 'Client') return this.#isApp(id) ? { ...CLIENT, client_id: id } : undefined;
       const record = this.live(model, id);
       return record && { ...record.payload, exp: NEVER, consumed: record.consumed || undefined };
     },

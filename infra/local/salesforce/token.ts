@@ -1,150 +1,179 @@
-import { createHmac } from 'node:crypto';
-import * as v from 'valibot';
-import { verifyAssertion } from './assertion.ts';
-import type { Incoming } from './http.ts';
-import type { OAuthReply, SalesforceOAuth } from './oauth.ts';
-import { SCOPE, SCOPE_WITHOUT_REFRESH } from './oauth.ts';
-import type { SalesforceOrg } from './org.ts';
-import type { Reply } from './replies.ts';
-import { accessTokens, authorizationCodes, Refused, refreshTokens, tokenReply } from './replies.ts';
-import { clientAuthentication, knownApp, mustPost, required } from './request.ts';
+/** The token endpoint. */
+import { createHmac, createPublicKey, X509Certificate } from 'node:crypto';
+import { decodeJwt, errors, jwtVerify } from 'jose';
+import { type Incoming, mustPost, required } from './http.ts';
+import { type SalesforceApp, type SalesforceOrg, SCOPE } from './org.ts';
+import {
+  accessTokens,
+  authorizationCodes,
+  organizationId,
+  Refused,
+  type Reply,
+  refreshTokens,
+  userId,
+} from './replies.ts';
 import type { StoredRecord } from './store.ts';
 
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const LOGIN_HOSTS = ['https://login.salesforce.com', 'https://test.salesforce.com'];
 
-const TokenBody = v.object({ access_token: v.string(), refresh_token: v.optional(v.string()) });
-const ErrorBody = v.object({ error: v.string(), error_description: v.optional(v.string(), '') });
-
-/** The token endpoint. */
-export async function token(oauth: SalesforceOAuth, incoming: Incoming, grantType: string): Promise<Reply> {
+export async function token(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
   mustPost(incoming);
-  if (oauth.org.inactive) throw new Refused('INACTIVE_ORG');
-  switch (grantType) {
+  switch (incoming.parameters.get('grant_type')) {
     case JWT_BEARER:
-      return jwtBearer(oauth, incoming);
+      return jwtBearer(org, incoming);
     case 'refresh_token':
-      return refresh(oauth, incoming);
+      return refresh(org, incoming);
     case 'authorization_code':
-      return redeem(oauth, incoming);
+      return redeem(org, incoming);
     case 'client_credentials':
-      return clientCredentials(oauth, incoming);
+      return clientCredentials(org, incoming);
     default:
       throw new Refused('GRANT_TYPE');
   }
 }
 
-async function jwtBearer(oauth: SalesforceOAuth, { form }: Incoming): Promise<Reply> {
-  const { org, url } = oauth;
-  const { audiences = LOGIN_HOSTS, maximumAssertionSeconds } = org.options;
-  const { clientId, username } = await verifyAssertion(required(form, 'assertion'), {
-    now: org.now(),
-    audiences: [url, ...audiences],
-    maximumSeconds: maximumAssertionSeconds,
-    app: (issuer) => org.apps.get(issuer),
-    userIsActive: (name) => !org.inactiveUsers.has(name),
-    firstUse: (issuer, jti) => org.usedJtis.size < org.usedJtis.add(`${issuer} ${jti}`).size,
-  });
-  return issued(oauth, clientId, username, SCOPE_WITHOUT_REFRESH, await oauth.accessToken(clientId, username));
+/** RFC 7523, section 3, as Salesforce reads it: it takes an end however far off, even one in milliseconds. */
+async function jwtBearer(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
+  const assertion = required(incoming, 'assertion');
+  const app = org.apps.get(issuerOf(assertion));
+  if (!app) throw new Refused('CLIENT_ID');
+  const { sub: username = '', jti } = await verified(assertion, app, org);
+  if (!app.users?.includes(username)) throw new Refused('NOT_APPROVED');
+  checkActive(org, username);
+  if (jti !== undefined) {
+    const use = `${app.clientId} ${jti}`;
+    if (org.usedJtis.has(use)) throw new Refused('INVALID_ASSERTION');
+    org.usedJtis.add(use);
+  }
+  return issued(org, app, username, await org.accessToken(app.clientId, username));
 }
 
-async function refresh(oauth: SalesforceOAuth, incoming: Incoming): Promise<Reply> {
-  const { org } = oauth;
-  const sent = required(incoming.form, 'refresh_token');
-  const app = knownApp(incoming, org);
-  const record = org.store.record('RefreshToken', refreshTokens.inward(sent));
+/** Not verified yet: it says whose key is to be tried. */
+function issuerOf(assertion: string): string {
+  try {
+    return decodeJwt(assertion).iss ?? '';
+  } catch {
+    throw new Refused('INVALID_ASSERTION');
+  }
+}
+
+async function verified(assertion: string, { certificates = [] }: SalesforceApp, org: SalesforceOrg) {
+  const currentDate = new Date(org.now());
+  const requirements = {
+    algorithms: ['RS256'],
+    audience: [org.url, ...LOGIN_HOSTS],
+    requiredClaims: ['sub', 'exp'],
+    currentDate,
+  };
+  for (const pem of certificates) {
+    if (pem.includes('BEGIN CERTIFICATE') && new X509Certificate(pem).validToDate <= currentDate) continue;
+    try {
+      return (await jwtVerify(assertion, createPublicKey(pem), requirements)).payload;
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) throw new Refused('CODE_EXPIRED');
+      if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud') throw new Refused('AUDIENCE');
+      // Another certificate of the app may be the right one.
+    }
+  }
+  throw new Refused('INVALID_ASSERTION');
+}
+
+async function refresh(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
+  const sent = refreshTokens.inward(required(incoming, 'refresh_token'));
+  const app = authenticated(org, incoming, false);
+  const record = org.store.record('RefreshToken', sent);
   if (record?.consumed) org.spentTokenUses += 1;
   const wasDead = record?.revoked;
-  const username = activeAccount(org, record);
-  const reply = await oauth.ask('/token', {
-    grant_type: 'refresh_token',
-    refresh_token: refreshTokens.inward(sent),
-    ...clientAuthentication(incoming, app, app.requireSecretForRefresh === true),
-  });
-  if (reply.status !== 200) {
-    // oidc-provider has just killed the family, because this token was sent before.
-    if (record?.consumed && record.revoked && !wasDead) org.reused.add(record.payload.grantId ?? '');
-    throw refused(reply, () => new Refused('TOKEN_EXPIRED'));
-  }
+  const username = activeOwner(org, record);
   const grantId = record?.payload.grantId ?? '';
-  org.exchanges.set(grantId, (org.exchanges.get(grantId) ?? 0) + 1);
-  const { access_token, refresh_token } = v.parse(TokenBody, reply.body);
-  // oidc-provider repeats a token that was not rotated, Salesforce does not.
-  const rotated = refresh_token === record?.id ? undefined : refresh_token;
-  return issued(oauth, app.clientId, username, SCOPE, access_token, rotated);
-}
-
-async function redeem(oauth: SalesforceOAuth, incoming: Incoming): Promise<Reply> {
-  const { org } = oauth;
-  const { form } = incoming;
-  const app = knownApp(incoming, org);
-  const id = authorizationCodes.inward(required(form, 'code'));
-  const verifier = form.get('code_verifier');
-  const record = org.store.record('AuthorizationCode', id);
-  const username = activeAccount(org, record);
-  const reply = await oauth.ask('/token', {
-    grant_type: 'authorization_code',
-    code: id,
-    redirect_uri: required(form, 'redirect_uri'),
-    ...(verifier === null ? {} : { code_verifier: verifier }),
-    ...clientAuthentication(incoming, app, true),
-  });
-  if (reply.status !== 200) {
-    throw refused(reply, (detail) => {
-      if (detail.includes('redirect_uri')) return new Refused('REDIRECT_URI');
-      if (detail.includes('code_verifier')) return new Refused('CODE_VERIFIER');
-      return new Refused(record ? 'CODE_EXPIRED' : 'CODE_INVALID');
-    });
+  const parameters = { grant_type: 'refresh_token', client_id: app.clientId, refresh_token: sent };
+  const { tokens } = await org.ask(parameters);
+  if (tokens === undefined) {
+    // oidc-provider has just killed the family, because this token was sent before.
+    if (record?.consumed && record.revoked && !wasDead) org.reused.add(grantId);
+    throw new Refused('TOKEN_EXPIRED');
   }
-  const { access_token, refresh_token } = v.parse(TokenBody, reply.body);
-  return issued(oauth, app.clientId, username, SCOPE, access_token, refresh_token);
+  org.exchanges.set(grantId, (org.exchanges.get(grantId) ?? 0) + 1);
+  // oidc-provider repeats a token that was not rotated, Salesforce does not.
+  const rotated = tokens.refresh_token === record?.id ? undefined : tokens.refresh_token;
+  return issued(org, app, username, tokens.access_token, { refreshToken: rotated });
 }
 
-async function clientCredentials(oauth: SalesforceOAuth, incoming: Incoming): Promise<Reply> {
-  const { org } = oauth;
-  if (org.options.loginHost) throw new Refused('NOT_ON_THIS_DOMAIN');
-  const app = knownApp(incoming, org);
+async function redeem(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
+  const app = authenticated(org, incoming, true);
+  const code = authorizationCodes.inward(required(incoming, 'code'));
+  const verifier = incoming.parameters.get('code_verifier');
+  const record = org.store.record('AuthorizationCode', code);
+  const username = activeOwner(org, record);
+  const { tokens, detail } = await org.ask({
+    grant_type: 'authorization_code',
+    client_id: app.clientId,
+    code,
+    redirect_uri: required(incoming, 'redirect_uri'),
+    ...(verifier === null ? {} : { code_verifier: verifier }),
+  });
+  if (tokens !== undefined) {
+    return issued(org, app, username, tokens.access_token, { refreshToken: tokens.refresh_token });
+  }
+  if (detail.includes('redirect_uri')) throw new Refused('REDIRECT_URI');
+  if (detail.includes('code_verifier')) throw new Refused('CODE_VERIFIER');
+  throw new Refused(record ? 'CODE_EXPIRED' : 'CODE_INVALID');
+}
+
+async function clientCredentials(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
+  const app = authenticated(org, incoming, true);
   if (app.clientSecret === undefined) throw new Refused('CLIENT_CREDENTIALS');
-  const authentication = clientAuthentication(incoming, app, true);
-  const reply = await oauth.ask('/token', { grant_type: 'client_credentials', ...authentication });
-  if (reply.status !== 200) throw refused(reply, () => new Refused('CLIENT_CREDENTIALS'));
   const username = app.clientCredentialsUser;
   if (username === undefined) throw new Refused('NO_RUN_AS_USER');
-  if (org.inactiveUsers.has(username)) throw new Refused('INACTIVE_USER');
-  // oidc-provider's own token stands for the app, Salesforce's for the person that the app runs as: so that one never leaves.
-  return issued(oauth, app.clientId, username, SCOPE_WITHOUT_REFRESH, await oauth.accessToken(app.clientId, username));
+  checkActive(org, username);
+  return issued(org, app, username, await org.accessToken(app.clientId, username));
 }
 
-function issued(
-  oauth: SalesforceOAuth,
-  clientId: string,
-  username: string,
-  scope: string,
-  accessId: string,
-  refreshId?: string,
-): Reply {
-  const { org } = oauth;
-  return tokenReply({
-    url: oauth.url,
-    username,
-    scope,
-    accessToken: accessTokens.outward(accessId),
-    refreshToken: refreshId === undefined ? undefined : refreshTokens.outward(refreshId),
-    signingSecret:
-      org.apps.get(clientId)?.clientSecret ?? createHmac('sha256', org.secret).update(clientId).digest('base64url'),
-    now: org.now(),
-  });
+/** The app that asks. A secret that is sent must be right; of an app that has one it may be required. */
+export function authenticated(org: SalesforceOrg, { parameters }: Incoming, secretRequired: boolean): SalesforceApp {
+  const app = org.apps.get(parameters.get('client_id') ?? '');
+  if (!app) throw new Refused('CLIENT_ID');
+  const sent = parameters.get('client_secret') ?? undefined;
+  const isMissing = sent === undefined && secretRequired && app.clientSecret !== undefined;
+  if (isMissing || (sent !== undefined && sent !== app.clientSecret)) throw new Refused('CLIENT_CREDENTIALS');
+  return app;
 }
 
-function activeAccount(org: SalesforceOrg, record: StoredRecord | undefined): string {
+function activeOwner(org: SalesforceOrg, record: StoredRecord | undefined): string {
   const username = record?.payload.accountId ?? '';
-  if (org.inactiveUsers.has(username)) throw new Refused('INACTIVE_USER');
+  checkActive(org, username);
   return username;
 }
 
-/** What oidc-provider refused, in Salesforce's words; `otherwise` is asked unless it was the client. */
-export function refused(reply: OAuthReply, otherwise: (detail: string) => Refused): Refused {
-  const { error, error_description } = v.parse(ErrorBody, reply.body);
-  if (error === 'invalid_client') return new Refused('CLIENT_CREDENTIALS');
-  return otherwise(reply.detail ?? error_description);
+function checkActive(org: SalesforceOrg, username: string): void {
+  if (org.inactiveUsers.has(username)) throw new Refused('INACTIVE_USER');
+}
+
+/**
+ * Tokens in Salesforce's shape: no `expires_in`, `issued_at` in milliseconds as a string, and the signature that the holder of the
+ * consumer secret can check. `family` is given where the grant knows refresh tokens, whether or not there is a new one.
+ */
+function issued(
+  org: SalesforceOrg,
+  { clientId, clientSecret = clientId }: SalesforceApp,
+  username: string,
+  accessToken: string,
+  family?: { readonly refreshToken: string | undefined },
+): Reply {
+  const id = `${org.url}/id/${organizationId}/${userId(username)}`;
+  const issuedAt = String(org.now());
+  const body = {
+    access_token: accessTokens.outward(accessToken),
+    refresh_token: family?.refreshToken && refreshTokens.outward(family.refreshToken),
+    signature: createHmac('sha256', clientSecret)
+      .update(id + issuedAt)
+      .digest('base64'),
+    scope: family === undefined ? SCOPE.replace('refresh_token ', '') : SCOPE,
+    instance_url: org.url,
+    id,
+    token_type: 'Bearer',
+    issued_at: issuedAt,
+  };
+  return { status: 200, body };
 }

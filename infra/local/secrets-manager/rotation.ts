@@ -1,9 +1,6 @@
 /** RotateSecret: the empty pending version, and the four calls of the rotation function that follow on their own time. */
 import { randomUUID } from 'node:crypto';
-import type { Environment } from '../wire/environment.ts';
-import { AwsError } from '../wire/error.ts';
-import { invalidRequest } from './errors.ts';
-import type { Secret, SecretStore } from './store.ts';
+import { invalidRequest, type Secret, type SecretStore } from './store.ts';
 import { addPending, versionWith } from './versions.ts';
 
 const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
@@ -12,21 +9,22 @@ const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as con
 export interface Rotation {
   readonly secretName: string;
   readonly versionId: string;
-  readonly steps: readonly string[];
-  readonly outcome: 'running' | 'rotated' | 'failed';
-  readonly error?: string;
+  readonly steps: string[];
+  outcome: 'running' | 'rotated' | 'failed';
+  error?: string;
 }
 
-export type InvokeFunction = (functionName: string, event: unknown, requestId: string) => Promise<unknown>;
+export type InvokeFunction = (functionName: string, event: unknown) => Promise<unknown>;
 
 export class Rotations {
+  /** Every rotation so far, in the order in which they began. */
+  readonly list: Rotation[] = [];
   readonly #now: () => Date;
   readonly #store: SecretStore;
-  readonly #invoke: InvokeFunction | undefined;
-  readonly #rotations: Rotation[] = [];
+  readonly #invoke: InvokeFunction;
   readonly #running = new Set<Promise<void>>();
 
-  constructor({ now }: Environment, store: SecretStore, invoke: InvokeFunction | undefined) {
+  constructor(now: () => Date, store: SecretStore, invoke: InvokeFunction) {
     this.#now = now;
     this.#store = store;
     this.#invoke = invoke;
@@ -34,14 +32,8 @@ export class Rotations {
 
   /** @throws InvalidRequestException where a rotation is not set up, or the last one never ended. */
   start(secret: Secret, versionId: string): void {
-    if (secret.rotation === undefined) {
+    if (secret.rotationFunction === undefined) {
       throw invalidRequest('No Lambda rotation function ARN is associated with this secret.');
-    }
-    if (this.#invoke === undefined) {
-      throw new AwsError(
-        'AccessDeniedException',
-        'Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.',
-      );
     }
     if (versionWith(secret.versions, 'AWSCURRENT')?.id === versionId) return;
     const pending = versionWith(secret.versions, 'AWSPENDING');
@@ -53,13 +45,9 @@ export class Rotations {
     }
     addPending(secret.versions, versionId, this.#now());
     this.#store.changed(secret);
-    const rotation = this.#run(secret, versionId, secret.rotation.functionArn.replace(/^.*:function:/, ''));
-    this.#running.add(rotation);
-    rotation.finally(() => this.#running.delete(rotation));
-  }
-
-  list(): readonly Rotation[] {
-    return [...this.#rotations];
+    const running = this.#run(secret, versionId, secret.rotationFunction.replace(/^.*:function:/, ''));
+    this.#running.add(running);
+    running.finally(() => this.#running.delete(running));
   }
 
   /** Resolves when no rotation is running any more. */
@@ -68,28 +56,26 @@ export class Rotations {
   }
 
   async #run(secret: Secret, versionId: string, functionName: string): Promise<void> {
-    const index = this.#rotations.length;
-    const steps: string[] = [];
-    const end = (outcome: Rotation['outcome'], error?: string) => {
-      const rotation = { secretName: secret.name, versionId, steps, outcome };
-      this.#rotations[index] = error === undefined ? rotation : { ...rotation, error };
-    };
-    end('running');
+    const rotation: Rotation = { secretName: secret.name, versionId, steps: [], outcome: 'running' };
+    this.list.push(rotation);
+    const fail = (error: string) => Object.assign(rotation, { outcome: 'failed', error });
     for (const Step of STEPS) {
-      steps.push(Step);
+      rotation.steps.push(Step);
       const event = { Step, SecretId: secret.arn, ClientRequestToken: versionId, RotationToken: randomUUID() };
       try {
-        await this.#invoke?.(functionName, event, randomUUID());
+        await this.#invoke(functionName, event);
       } catch (error) {
         // The pending version stays where it is: only a person, or the next run with the same token, clears it.
-        return end('failed', `${Step}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`);
+        fail(`${Step}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`);
+        return;
       }
     }
     if (versionWith(secret.versions, 'AWSCURRENT')?.id !== versionId) {
-      return end('failed', `Pending secret version ${versionId} was not made AWSCURRENT.`);
+      fail(`Pending secret version ${versionId} was not made AWSCURRENT.`);
+      return;
     }
     secret.rotatedAt = this.#now();
     this.#store.changed(secret);
-    end('rotated');
+    rotation.outcome = 'rotated';
   }
 }

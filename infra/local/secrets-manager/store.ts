@@ -1,54 +1,43 @@
-/** The secrets themselves: how one is found, changed and, at the end of its recovery window, gone. */
+/** The secrets themselves: what one may be called, how it is found and changed, and what a list shows of it. */
 import { randomBytes } from 'node:crypto';
-import type { Environment } from '../wire/environment.ts';
-import { seconds } from '../wire/replies.ts';
-import { invalidRequest, missing } from './errors.ts';
-import type { SecretVersions } from './versions.ts';
+import type { Environment } from '../wire/operation.ts';
+import { AwsError, errorOf, seconds } from '../wire/replies.ts';
+import { invalidParameter, missing, putVersion, type SecretVersion, type SecretVersions } from './versions.ts';
+
+export const invalidRequest = errorOf('InvalidRequestException');
 
 export interface Secret {
   readonly arn: string;
   readonly name: string;
-  description: string | undefined;
-  kmsKeyId: string | undefined;
-  readonly tags: Map<string, string>;
+  readonly description: string | undefined;
+  readonly kmsKeyId: string | undefined;
+  readonly tags: readonly Tag[];
   readonly versions: SecretVersions;
   readonly createdAt: Date;
   changedAt: Date;
-  /** The end of the recovery window. */
-  deletedAt: Date | undefined;
-  rotation: { functionArn: string; rules: unknown; enabled: boolean } | undefined;
+  /** An ARN. */
+  rotationFunction: string | undefined;
   rotatedAt: Date | undefined;
 }
 
-export interface NewSecret {
-  readonly name: string;
-  readonly tags: Iterable<readonly [key: string, value: string]>;
-  readonly description?: string | undefined;
-  readonly kmsKeyId?: string | undefined;
+interface Tag {
+  readonly Key: string;
+  readonly Value: string;
 }
 
-/** What ListSecrets and DescribeSecret say of a secret; times in seconds. */
-export interface SecretEntry {
-  readonly ARN: string;
-  readonly Name: string;
-  readonly Description?: string | undefined;
-  readonly KmsKeyId?: string | undefined;
-  readonly RotationEnabled?: boolean | undefined;
-  readonly RotationLambdaARN?: string | undefined;
-  readonly RotationRules?: unknown;
-  readonly LastRotatedDate?: number | undefined;
-  readonly LastChangedDate: number;
-  readonly CreatedDate: number;
-  readonly DeletedDate?: number | undefined;
-  readonly Tags: readonly { readonly Key: string; readonly Value: string }[];
-  /** Only versions that carry a label. */
-  readonly stages: Readonly<Record<string, readonly string[]>>;
+export interface NewSecret extends Partial<Pick<Secret, 'description' | 'kmsKeyId'>> {
+  readonly name: string;
+  readonly tags?: readonly { readonly Key?: string; readonly Value?: string }[];
 }
+
+type SecretEntry = ReturnType<typeof entryOf>;
 
 /** ListSecrets may be five minutes behind; older states are never needed. */
 const LONGEST_LAG = 300 * 1000;
 
 export class SecretStore {
+  /** How far lists are behind, 0 to 300. */
+  listLagSeconds = 0;
   readonly #env: Environment;
   readonly #secrets = new Map<string, Secret>();
   /** Per ARN, what a list could have shown from `at` on; `undefined` after the end. */
@@ -58,45 +47,51 @@ export class SecretStore {
     this.#env = env;
   }
 
-  /** Every secret, those that wait for their deletion included. */
   all(): readonly Secret[] {
-    for (const secret of this.#secrets.values()) {
-      if (secret.deletedAt !== undefined && secret.deletedAt <= this.#env.now()) this.remove(secret);
-    }
     return [...this.#secrets.values()];
   }
 
-  /** By name, ARN, or ARN without its six random characters. @throws ResourceNotFoundException */
+  /** By name, ARN, or ARN without its six random characters. */
+  lookUp(secretId: string): Secret | undefined {
+    return this.all().find(({ name, arn }) => [name, arn, arn.slice(0, -7)].includes(secretId));
+  }
+
+  /** @throws ResourceNotFoundException */
   find(secretId: string): Secret {
-    const secret = this.all().find(({ name, arn }) => [name, arn, arn.slice(0, -7)].includes(secretId));
+    const secret = this.lookUp(secretId);
     if (secret === undefined) throw missing("Secrets Manager can't find the specified secret.");
     return secret;
   }
 
-  /** Like `find`, but refuses what is scheduled for deletion. @throws InvalidRequestException */
-  live(secretId: string): Secret {
-    const secret = this.find(secretId);
-    if (secret.deletedAt === undefined) return secret;
-    throw invalidRequest("You can't perform this operation on the secret because it was marked for deletion.");
-  }
-
-  create({ name, tags, description, kmsKeyId }: NewSecret): Secret {
+  /** @throws ValidationException, InvalidParameterException */
+  create({ name, tags = [], description, kmsKeyId }: NewSecret): Secret {
+    if (!/^[A-Za-z0-9/_+=.@!-]+$/.test(name)) {
+      throw new AwsError(
+        'ValidationException',
+        'Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!',
+      );
+    }
     const secret: Secret = {
       arn: this.#env.arn('secretsmanager', `secret:${name}-${randomBytes(3).toString('hex')}`),
       name,
       description,
       kmsKeyId,
-      tags: new Map(tags),
+      tags: checkedTags(tags),
       versions: new Map(),
       createdAt: this.#env.now(),
       changedAt: this.#env.now(),
-      deletedAt: undefined,
-      rotation: undefined,
+      rotationFunction: undefined,
       rotatedAt: undefined,
     };
     this.#secrets.set(name, secret);
     this.changed(secret);
     return secret;
+  }
+
+  put(secret: Secret, id: string, value: string, stages: readonly string[] = ['AWSCURRENT']): SecretVersion {
+    const { version, changed } = putVersion(secret.versions, { id, value, stages, now: this.#env.now() });
+    if (changed) this.changed(secret);
+    return version;
   }
 
   remove(secret: Secret): void {
@@ -110,10 +105,9 @@ export class SecretStore {
     this.#remember(secret.arn, entryOf(secret));
   }
 
-  /** What a list that lags by so many seconds shows now. */
-  listed(lagSeconds: number): readonly SecretEntry[] {
-    this.all();
-    const seen = this.#env.now().getTime() - Math.min(lagSeconds * 1000, LONGEST_LAG);
+  /** What a list shows now. */
+  listed(): readonly SecretEntry[] {
+    const seen = this.#env.now().getTime() - Math.min(this.listLagSeconds * 1000, LONGEST_LAG);
     return [...this.#history.values()].flatMap((states) => states.findLast((state) => state.at <= seen)?.entry ?? []);
   }
 
@@ -127,22 +121,33 @@ export class SecretStore {
   }
 }
 
-export function entryOf(secret: Secret): SecretEntry {
+function checkedTags(tags: NonNullable<NewSecret['tags']>): readonly Tag[] {
+  const keys = tags.map(({ Key = '' }) => Key);
+  if (new Set(keys).size !== keys.length) throw invalidParameter('Duplicate tag keys found.');
+  if (keys.length > 50) throw invalidParameter('A secret can have at most 50 tags.');
+  return tags.map(({ Key = '', Value = '' }) => {
+    if (Key.toLowerCase().startsWith('aws:')) throw invalidParameter("Tag keys can't start with aws:.");
+    if (!/^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u.test(Key + Value)) {
+      throw invalidParameter('A tag holds characters that are not allowed.');
+    }
+    return { Key, Value };
+  });
+}
+
+/** What ListSecrets and DescribeSecret say of a secret; times in seconds. */
+export function entryOf(secret: Secret) {
+  const labelled = [...secret.versions.values()].filter(({ stages }) => stages.size > 0);
   return {
     ARN: secret.arn,
     Name: secret.name,
     Description: secret.description,
     KmsKeyId: secret.kmsKeyId,
-    RotationEnabled: secret.rotation?.enabled,
-    RotationLambdaARN: secret.rotation?.functionArn,
-    RotationRules: secret.rotation?.rules,
+    RotationEnabled: secret.rotationFunction === undefined ? undefined : true,
+    RotationLambdaARN: secret.rotationFunction,
     LastRotatedDate: secret.rotatedAt && seconds(secret.rotatedAt),
     LastChangedDate: seconds(secret.changedAt),
     CreatedDate: seconds(secret.createdAt),
-    DeletedDate: secret.deletedAt && seconds(secret.deletedAt),
-    Tags: [...secret.tags].map(([Key, Value]) => ({ Key, Value })),
-    stages: Object.fromEntries(
-      [...secret.versions.values()].filter(({ stages }) => stages.size > 0).map(({ id, stages }) => [id, [...stages]]),
-    ),
+    Tags: secret.tags,
+    stages: labelled.length === 0 ? undefined : Object.fromEntries(labelled.map(({ id, stages }) => [id, [...stages]])),
   };
 }

@@ -1,13 +1,15 @@
 /** The versions of one secret and the staging labels that move between them, by the rules that Secrets Manager publishes. */
-import { exists, invalidParameter as invalid, limitExceeded, missing } from './errors.ts';
+import { errorOf } from '../wire/replies.ts';
 
-/** `SecretBinary` is base64, as it goes over the wire. */
-export type SecretContent = { readonly SecretString: string } | { readonly SecretBinary: string };
+export const invalidParameter = errorOf('InvalidParameterException');
+const limitExceeded = errorOf('LimitExceededException');
+export const exists = errorOf('ResourceExistsException');
+export const missing = errorOf('ResourceNotFoundException');
 
 export interface SecretVersion {
   readonly id: string;
   /** A version that a rotation has made, but not yet filled, has none. */
-  content: SecretContent | undefined;
+  value: string | undefined;
   readonly stages: Set<string>;
   readonly createdAt: Date;
 }
@@ -24,33 +26,29 @@ export function versionWith(versions: SecretVersions, stage: string): SecretVers
   return [...versions.values()].find((version) => version.stages.has(stage));
 }
 
-export function sameContent(a: SecretContent | undefined, b: SecretContent): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
 /**
- * Puts `content` as version `id`. The same id and content again changes nothing, not even labels; other content is refused.
+ * Puts `value` as version `id`. The same id and value again change nothing, not even labels; another value is refused.
  * A rotation's empty version is filled. The first version of a secret becomes AWSCURRENT whatever labels it is given.
  */
 export function putVersion(
   versions: SecretVersions,
-  put: { readonly id: string; readonly content: SecretContent; readonly stages: readonly string[]; readonly now: Date },
+  put: { readonly id: string; readonly value: string; readonly stages: readonly string[]; readonly now: Date },
 ): { readonly version: SecretVersion; readonly changed: boolean } {
   const existing = versions.get(put.id);
-  if (existing?.content !== undefined) {
-    if (sameContent(existing.content, put.content)) return { version: existing, changed: false };
+  if (existing?.value !== undefined) {
+    if (existing.value === put.value) return { version: existing, changed: false };
     throw exists(
       `You can't use ClientRequestToken ${put.id} because that value is already in use for a version of this secret.`,
     );
   }
   const stages = versions.size === 0 ? new Set([...put.stages, 'AWSCURRENT']) : new Set(put.stages);
   if (existing === undefined) makeRoom(versions, put.now);
-  const version = existing ?? { id: put.id, content: undefined, stages: new Set<string>(), createdAt: put.now };
+  const version = existing ?? { id: put.id, value: undefined, stages: new Set<string>(), createdAt: put.now };
   const labels = new Set([...versions.values()].flatMap(({ stages: held }) => [...held]));
   if (new Set([...labels, ...stages]).size > MAX_LABELS) {
     throw limitExceeded(`A secret can't have more than ${MAX_LABELS} staging labels.`);
   }
-  version.content = put.content;
+  version.value = put.value;
   versions.set(put.id, version);
   for (const stage of stages) moveStage(versions, stage, version);
   return { version, changed: true };
@@ -59,7 +57,7 @@ export function putVersion(
 /** The empty version that a rotation starts with. */
 export function addPending(versions: SecretVersions, id: string, now: Date): SecretVersion {
   makeRoom(versions, now);
-  const version: SecretVersion = { id, content: undefined, stages: new Set(), createdAt: now };
+  const version: SecretVersion = { id, value: undefined, stages: new Set(), createdAt: now };
   versions.set(id, version);
   moveStage(versions, 'AWSPENDING', version);
   return version;
@@ -83,26 +81,27 @@ export function updateStage(
   }
   if (moveTo === undefined) {
     if (removeFrom === undefined) {
-      throw invalid('You must specify at least one of RemoveFromVersionId and MoveToVersionId.');
+      throw invalidParameter('You must specify at least one of RemoveFromVersionId and MoveToVersionId.');
     }
     if (stage === 'AWSCURRENT') {
-      throw invalid(
+      throw invalidParameter(
         "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed.",
       );
     }
-    if (holder?.id !== removeFrom) throw invalid(`Staging label ${stage} is not attached to version ${removeFrom}.`);
+    if (holder?.id !== removeFrom)
+      throw invalidParameter(`Staging label ${stage} is not attached to version ${removeFrom}.`);
     holder.stages.delete(stage);
     return;
   }
   const target = versions.get(moveTo);
   if (target === undefined || holder?.id === moveTo) return;
   if (holder !== undefined && removeFrom === undefined) {
-    throw invalid(
+    throw invalidParameter(
       `The parameter RemoveFromVersionId can't be empty. Staging label ${stage} is currently attached to version ${holder.id}, so you must explicitly reference that version in RemoveFromVersionId.`,
     );
   }
   if (removeFrom !== undefined && holder?.id !== removeFrom) {
-    throw invalid(
+    throw invalidParameter(
       `When you move staging label ${stage}, if you specify RemoveFromVersionId, it must be set to the version that currently has the staging label ${stage}.`,
     );
   }

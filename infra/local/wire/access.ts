@@ -1,5 +1,5 @@
 /** IAM in miniature: everything is allowed but what a test takes away, and then refused in AWS's own words. */
-import { AwsError } from './error.ts';
+import { AwsError } from './replies.ts';
 
 /** One action on one resource, as IAM would judge it. */
 export interface Need {

@@ -8,9 +8,8 @@ export interface Loopback {
   close(): Promise<void>;
 }
 
-/** A handler that throws cuts the connection. The port is a free one unless given. */
+/** A handler that throws cuts the connection. */
 export async function listen(
-  port: number | undefined,
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<Loopback> {
   const server = createServer((request, response) => {
@@ -19,7 +18,7 @@ export async function listen(
   // A kept connection that the server drops just as it is used again would look like a fault.
   server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port ?? 0, '127.0.0.1', resolve);
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('The server has no port.');

@@ -1,7 +1,7 @@
 /** Which service and operation a request is for, by its target header or its path, and whether it is signed for it. */
 import type { IncomingMessage } from 'node:http';
-import { AwsError } from './error.ts';
 import type { Service } from './operation.ts';
+import { AwsError } from './replies.ts';
 import type { ServiceName } from './traffic.ts';
 
 export interface Routed {
@@ -54,26 +54,17 @@ function destination(services: readonly Service[], { url = '/', method, headers 
 
 /** The signature itself is not checked, only that there is one, for this service and Region. */
 function checkSignature(authorization: string | undefined, service: ServiceName, region: string): void {
+  const refuse = (code: string, message: string) => new AwsError(code, message, 403);
   if (authorization === undefined) {
-    throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403);
+    throw refuse('MissingAuthenticationTokenException', 'Missing Authentication Token');
   }
   const scope = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(authorization);
-  if (scope === null)
-    throw new AwsError('IncompleteSignatureException', 'Authorization header is not an AWS signature.', 403);
-  if (scope[1] !== region) {
-    throw new AwsError(
-      'InvalidSignatureException',
-      `Credential should be scoped to a valid region, not '${scope[1]}'.`,
-      403,
-    );
+  if (scope === null) {
+    throw refuse('IncompleteSignatureException', 'Authorization header is not an AWS signature.');
   }
-  if (scope[2] !== service) {
-    throw new AwsError(
-      'InvalidSignatureException',
-      `Credential should be scoped to correct service: '${service}'.`,
-      403,
-    );
-  }
+  const wrong = (wanted: string) => refuse('InvalidSignatureException', `Credential should be scoped to ${wanted}.`);
+  if (scope[1] !== region) throw wrong(`a valid region, not '${scope[1]}'`);
+  if (scope[2] !== service) throw wrong(`correct service: '${service}'`);
 }
 
 function json(body: string): unknown {

@@ -25,7 +25,5 @@ export type Intercept = (call: Call, phase: 'before' | 'after') => Fault | undef
 export interface LocalServiceOptions {
   /** The clock that the service lives by. */
   readonly now: () => Date;
-  readonly intercept?: Intercept;
-  /** Loopback port; a free one unless given. */
-  readonly port?: number;
+  readonly intercept?: Intercept | undefined;
 }

@@ -1,6 +1,49 @@
-/** Holds a request against AWS's model of it, and says what is wrong in AWS's words. */
-import { AwsError } from './error.ts';
-import type { RequestModel, Shape } from './models.ts';
+/** Holds a request against AWS's own model of it, which models/extract.py has extracted, and says what is wrong in AWS's words. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { AwsError } from './replies.ts';
+
+const Shape = v.object({
+  type: v.picklist(['structure', 'list', 'map', 'string', 'boolean', 'integer', 'long', 'blob', 'timestamp']),
+  min: v.optional(v.number()),
+  max: v.optional(v.number()),
+  pattern: v.optional(v.string()),
+  enum: v.optional(v.array(v.string())),
+  members: v.optional(
+    v.record(v.string(), v.object({ shape: v.string(), required: v.optional(v.boolean(), false) })),
+    {},
+  ),
+  /** Of a list's items, of a map's keys and of its values. */
+  member: v.optional(v.string(), ''),
+  key: v.optional(v.string(), ''),
+  value: v.optional(v.string(), ''),
+});
+type Shape = v.InferOutput<typeof Shape>;
+
+const Models = v.object({
+  services: v.record(
+    v.string(),
+    v.object({
+      operations: v.record(v.string(), v.object({ input: v.string() })),
+      shapes: v.record(v.string(), Shape),
+    }),
+  ),
+});
+const models = readFileSync(join(import.meta.dirname, 'models/requests.json'), 'utf8');
+const { services } = v.parse(Models, JSON.parse(models));
+
+interface RequestModel {
+  readonly root: string;
+  readonly shapes: Readonly<Record<string, Shape>>;
+}
+
+export function requestModel(service: string, operation: string): RequestModel {
+  const { operations = {}, shapes = {} } = services[service] ?? {};
+  const root = operations[operation]?.input;
+  if (root === undefined) throw new Error(`There is no model of ${service}:${operation}.`);
+  return { root, shapes };
+}
 
 /** A request as it goes over the wire: bytes are base64, times are seconds. What is required is there, the rest may be missing. */
 export type Wire<T> = T extends Uint8Array
@@ -17,12 +60,11 @@ export type Wire<T> = T extends Uint8Array
 const CHECKED_BY_THE_SERVICE: ReadonlySet<string> = new Set(['ClientRequestTokenType', 'QueueAttributeName']);
 
 /**
- * `T` is the SDK's type of the request. The SDK's types are made from these same models, so what keeps to the model is of that type.
  * A value of the wrong JSON type is a SerializationException, one outside its limits a ValidationException, as AWS has it. Members
  * that the model does not know are ignored, as AWS ignores them.
  * @throws SerializationException, ValidationException
  */
-export function checkRequest<T>(model: RequestModel, input: unknown): asserts input is Wire<T> & object {
+export function checkRequest(model: RequestModel, input: unknown): asserts input is object {
   const problems = problemsOf(model, model.root, input, '');
   if (problems.length === 0) return;
   const count = problems.length === 1 ? '1 validation error' : `${problems.length} validation errors`;
@@ -30,8 +72,9 @@ export function checkRequest<T>(model: RequestModel, input: unknown): asserts in
 }
 
 function problemsOf(model: RequestModel, name: string, value: unknown, place: string): string[] {
-  const shape = model.shape(name);
-  const inside = (child: string, of: string, one: unknown) => problemsOf(model, of, one, join(place, child));
+  const shape = model.shapes[name];
+  if (shape === undefined) throw new Error(`The model has no shape ${name}.`);
+  const inside = (child: string, of: string, one: unknown) => problemsOf(model, of, one, within(place, child));
   const limits = limitsOf(shape, value, place);
   const own = CHECKED_BY_THE_SERVICE.has(name) ? [] : limits.map((rule) => problem(place, rule));
   if (shape.type === 'list' && Array.isArray(value)) {
@@ -48,7 +91,7 @@ function problemsOf(model: RequestModel, name: string, value: unknown, place: st
   const names = new Set(given.map(([key]) => key));
   const missing = Object.entries(shape.members)
     .filter(([key, { required }]) => required && !names.has(key))
-    .map(([key]) => problem(join(place, key), 'Member must not be null'));
+    .map(([key]) => problem(within(place, key), 'Member must not be null'));
   const wrong = given.flatMap(([key, one]) => {
     const member = shape.members[key];
     return member === undefined ? [] : inside(key, member.shape, one);
@@ -57,16 +100,12 @@ function problemsOf(model: RequestModel, name: string, value: unknown, place: st
 }
 
 function limitsOf(shape: Shape, value: unknown, place: string): string[] {
-  const { min, max, pattern } = shape;
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, pattern } = shape;
   const size = sizeOf(shape, value, place);
-  const measured = typeof value === 'number' ? 'value' : 'length';
+  const measured = `Member must have ${typeof value === 'number' ? 'value' : 'length'}`;
   const rules: string[] = [];
-  if (size !== undefined && min !== undefined && size < min) {
-    rules.push(`Member must have ${measured} greater than or equal to ${min}`);
-  }
-  if (size !== undefined && max !== undefined && size > max) {
-    rules.push(`Member must have ${measured} less than or equal to ${max}`);
-  }
+  if (size !== undefined && size < min) rules.push(`${measured} greater than or equal to ${min}`);
+  if (size !== undefined && size > max) rules.push(`${measured} less than or equal to ${max}`);
   if (typeof value !== 'string') return rules;
   if (pattern !== undefined && !wholePattern(pattern).test(value)) {
     rules.push(`Member must satisfy regular expression pattern: ${pattern}`);
@@ -93,20 +132,14 @@ function sizeOf({ type }: Shape, value: unknown, place: string): number | undefi
   throw new AwsError('SerializationException', `Unexpected value type in payload at '${place}'`);
 }
 
-const compiled = new Map<string, RegExp>();
-
 /** AWS holds a pattern against the whole string, whether or not it is published with anchors. */
 function wholePattern(pattern: string): RegExp {
-  const known = compiled.get(pattern);
-  if (known !== undefined) return known;
   // Only a pattern with a class of Unicode wants the flag: under it, needless backslashes of the others would be errors.
-  const regExp = new RegExp(`^(?:${pattern})$`, pattern.includes('\\p{') ? 'u' : '');
-  compiled.set(pattern, regExp);
-  return regExp;
+  return new RegExp(`^(?:${pattern})$`, pattern.includes('\\p{') ? 'u' : '');
 }
 
 /** AWS spells the members' names with a small letter. */
-function join(place: string, name: string): string {
+function within(place: string, name: string): string {
   const small = name.charAt(0).toLowerCase() + name.slice(1);
   return place === '' ? small : `${place}.${small}`;
 }

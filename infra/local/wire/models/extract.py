@@ -10,12 +10,11 @@ import botocore
 from botocore.session import Session
 
 OPERATIONS = {
-    'appflow': ['DescribeConnectorProfiles', 'UpdateConnectorProfile', 'CreateConnectorProfile', 'DeleteConnectorProfile', 'DescribeConnectors', 'DescribeFlow', 'ListFlows', 'StartFlow', 'StopFlow'],
-    'secretsmanager': ['BatchGetSecretValue', 'CreateSecret', 'DeleteSecret', 'DescribeSecret', 'GetSecretValue', 'ListSecretVersionIds', 'ListSecrets', 'PutSecretValue', 'RestoreSecret', 'RotateSecret', 'TagResource',
-                       'UntagResource', 'UpdateSecret', 'UpdateSecretVersionStage'],
-    'ssm': ['DeleteParameter', 'DescribeParameters', 'GetParameter', 'GetParametersByPath', 'PutParameter'],
-    'kms': ['CreateAlias', 'CreateKey', 'DescribeKey', 'DisableKey', 'EnableKey', 'GetPublicKey', 'ListResourceTags', 'Sign', 'TagResource'],
-    'sqs': ['CreateQueue', 'DeleteMessage', 'DeleteMessageBatch', 'GetQueueAttributes', 'GetQueueUrl', 'ReceiveMessage', 'SendMessage', 'SendMessageBatch'],
+    'appflow': ['DescribeConnectorProfiles', 'UpdateConnectorProfile', 'DescribeConnectors', 'DescribeFlow', 'StartFlow'],
+    'secretsmanager': ['BatchGetSecretValue', 'CreateSecret', 'DescribeSecret', 'GetSecretValue', 'ListSecretVersionIds', 'ListSecrets', 'PutSecretValue', 'RotateSecret', 'UpdateSecretVersionStage'],
+    'ssm': ['DeleteParameter', 'DescribeParameters', 'GetParameter', 'PutParameter'],
+    'kms': ['DescribeKey', 'ListResourceTags', 'Sign'],
+    'sqs': ['DeleteMessage', 'GetQueueAttributes', 'GetQueueUrl', 'ReceiveMessage', 'SendMessage', 'SendMessageBatch'],
     'events': ['PutEvents'],
 }
 LIMITS = ('min', 'max', 'pattern', 'enum')
@@ -48,7 +47,7 @@ def main():
             name: {'input': shape(model.operation_model(name).input_shape, shapes), 'path': model.operation_model(name).http['requestUri']} for name in names}, 'shapes': shapes}
     out = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'requests.json')
     with open(out, 'w') as file:
-        json.dump({'source': f'API models of botocore {botocore.__version__}', 'services': services}, file, indent=1, sort_keys=True)
+        json.dump({'source': f'API models of botocore {botocore.__version__}', 'services': services}, file, indent=2, sort_keys=True)
         file.write('\n')
     print(out, os.path.getsize(out), file=sys.stderr)
 
