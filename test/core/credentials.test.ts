@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { APPFLOW_LIMITS, checkLimits, type LimitedField, violation } from '../../functions/core/credentials.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { requestModel } from '../../infra/local/wire/models.ts';
+import { requestModel } from '../../infra/local/wire/validation.ts';
 import { everythingSaidBy, marker, thrownBy } from '../support/rules.ts';
 
 /**
@@ -225,9 +225,10 @@ describe('checkLimits', () => {
 describe('the table of limits', () => {
   const model = requestModel('appflow', 'UpdateConnectorProfile');
   /** The members of UpdateConnectorProfile's request that a Salesforce profile can have, by the names of the table. */
-  const modelled = new Map<string, ReturnType<typeof model.shape>>();
+  const modelled = new Map<string, (typeof model.shapes)[string]>();
   const walk = (shapeName: string, path: string) => {
-    const shape = model.shape(shapeName);
+    const shape = model.shapes[shapeName];
+    if (shape === undefined) throw new Error(`The model has no shape ${shapeName}.`);
     if (shape.type !== 'structure') modelled.set(path, shape);
     for (const [name, { shape: next }] of Object.entries(shape.members)) {
       // Other connectors share this request.
