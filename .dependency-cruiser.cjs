@@ -4,7 +4,7 @@
  */
 
 /** What every room of core may stand on: the vocabulary of the rules. */
-const VOCABULARY = '^functions/core/(context|credentials|errors|hint|ports|redacted|retry|run)\\.ts$';
+const VOCABULARY = '^functions/core/(context|credentials|errors|hint|ports|redacted|retry|run|schedule)\\.ts$';
 /** Hashing and parsing: all that the rules take from outside. */
 const PURE = ['^(node:)?crypto$', 'node_modules/(valibot|uuid)/'];
 
@@ -109,7 +109,7 @@ module.exports = {
         pathNot: [
           '^infra/(cli/|install\\.mjs$)',
           '^functions/core/',
-          '^functions/runtime/(compose|settings)\\.ts$',
+          '^functions/runtime/(clock|compose|settings)\\.ts$',
           '^functions/adapters/(aws-call|salesforce-refusal)\\.ts$',
         ],
       },
@@ -122,7 +122,12 @@ module.exports = {
       from: { path: '^infra/local/' },
       to: {
         path: '^(functions/|infra/|test/)',
-        pathNot: ['^infra/local/', '^functions/[^/]+\\.ts$', '^functions/runtime/lambda\\.ts$'],
+        pathNot: [
+          '^infra/local/',
+          '^functions/[^/]+\\.ts$',
+          '^functions/runtime/clock\\.ts$',
+          '^functions/core/run\\.ts$',
+        ],
       },
     },
     {

@@ -14,6 +14,7 @@ import jwt from 'jsonwebtoken';
 import { signerAdapter } from '../functions/adapters/signer.ts';
 import { claimsSet } from '../functions/core/grants/jwt-bearer.ts';
 import { Redacted } from '../functions/core/redacted.ts';
+import { systemClock } from '../functions/runtime/clock.ts';
 import { TurnableClock } from './local/clock.ts';
 import { captureOutput } from './local/output.ts';
 import { type LocalWorld, startWorld } from './local/world.ts';
@@ -69,8 +70,7 @@ async function signing(): Promise<void> {
   const key = { pem: new Redacted(pem) };
   const run = {
     id: '',
-    now: Date.now,
-    sleep: async () => undefined,
+    ...systemClock,
     random: Math.random,
     deadline: Number.POSITIVE_INFINITY,
     signal: new AbortController().signal,

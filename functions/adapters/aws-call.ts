@@ -1,4 +1,4 @@
-import { type ErrorCode, outOfTime, RefreshError } from '../core/errors.ts';
+import { type ErrorCode, outOfTime, RefreshError, Unanswered } from '../core/errors.ts';
 import { withRetries } from '../core/retry.ts';
 import type { Run } from '../core/run.ts';
 
@@ -65,6 +65,28 @@ const NETWORK_CODES = new Set([
   'ETIMEDOUT',
 ]);
 
+/** Trouble that comes before a request is sent. */
+const NOT_SENT_CODES = new Set(['ECONNREFUSED', 'EAI_AGAIN', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT']);
+
+/** The code that Node gives to trouble on the way, wherever in the chain of causes it stands. */
+export function networkCode(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ('code' in e && typeof e.code === 'string') return e.code;
+  }
+  return undefined;
+}
+
+/**
+ * Whether a request was sent, or may have been, and got no answer that settles it. A gateway's own answer (502, 504) is none: what is behind
+ * it may still be at work.
+ */
+export function isUnanswered(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const status = httpStatus(error);
+  if (status !== undefined) return status === 502 || status === 504;
+  return isNetworkError(error) && !NOT_SENT_CODES.has(networkCode(error) ?? '');
+}
+
 function isNetworkError(error: Error): boolean {
   for (let e: unknown = error; e instanceof Error; e = e.cause) {
     if (e.name === 'TimeoutError' || e.name === 'AbortError') return true;
@@ -126,10 +148,14 @@ export function translateAwsError(error: unknown, call: AwsCall, run: Run): unkn
   );
 }
 
+/** IAM's words for calls that change nothing: what becomes of one that got no answer does not matter. */
+const READ = /:(BatchGet|Describe|Get|List)[A-Z]/;
+
 /**
  * One call of AWS, as every adapter makes it: retried where that is worth it, aborted at the deadline, its errors in our words.
  *
  * @param attempts how often it is tried at most
+ * @throws Unanswered where it failed and one of its requests, which would change something, got no answer
  */
 export async function callAws<T>(
   call: AwsCall,
@@ -137,15 +163,24 @@ export async function callAws<T>(
   attempt: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
   attempts?: number,
 ): Promise<T> {
+  let isLost = false;
   try {
     return await withRetries(
       run,
-      () => attempt({ abortSignal: run.signal }),
+      async () => {
+        try {
+          return await attempt({ abortSignal: run.signal });
+        } catch (error) {
+          isLost ||= !READ.test(call.action) && isUnanswered(error);
+          throw error;
+        }
+      },
       (error) => awsErrorKind(error) === 'transient',
       attempts,
     );
   } catch (error) {
-    throw translateAwsError(error, call, run);
+    const translated = translateAwsError(error, call, run);
+    throw isLost && translated instanceof RefreshError ? Unanswered.of(translated) : translated;
   }
 }
 

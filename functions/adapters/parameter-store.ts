@@ -3,6 +3,8 @@ import type { Escrow } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
 
+/** How often a change is tried. An attempt that got no answer could arrive after a later one, and undo it. */
+const ONCE = 1;
 /** The most that DescribeParameters gives on a page. */
 const PAGE = 50;
 
@@ -28,7 +30,7 @@ export function escrowAdapter(load: () => Promise<SSMClient>, prefix: string, km
         ...(kmsKeyId === undefined ? {} : { KeyId: kmsKeyId }),
       });
       const client = await load();
-      await callAws(call('PutParameter', Name), run, (options) => client.send(command, options));
+      await callAws(call('PutParameter', Name), run, (options) => client.send(command, options), ONCE);
       return `the parameter ${Name}`;
     },
     async find(connection, run) {
@@ -45,8 +47,12 @@ export function escrowAdapter(load: () => Promise<SSMClient>, prefix: string, km
       const { DeleteParameterCommand } = await import('@aws-sdk/client-ssm');
       const Name = prefix + encoded(connection);
       const client = await load();
-      await callAws(call('DeleteParameter', Name), run, (options) =>
-        unlessMissing(() => client.send(new DeleteParameterCommand({ Name }), options)),
+      const command = new DeleteParameterCommand({ Name });
+      await callAws(
+        call('DeleteParameter', Name),
+        run,
+        (options) => unlessMissing(() => client.send(command, options)),
+        ONCE,
       );
     },
     async list(run) {

@@ -1,10 +1,11 @@
 import * as oauth from 'oauth4webapi';
 import * as v from 'valibot';
-import { outOfTime, RefreshError } from '../core/errors.ts';
+import { outOfTime, RefreshError, Unanswered } from '../core/errors.ts';
 import type { ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import { withRetries } from '../core/retry.ts';
 import type { Run } from '../core/run.ts';
+import { isUnanswered } from './aws-call.ts';
 import { type Refusal, readRefusal } from './salesforce-refusal.ts';
 
 /** RFC 7523 section 2.1. */
@@ -32,13 +33,16 @@ const IntrospectionResponse = v.object({ active: v.boolean(), exp: v.optional(Ex
 /** A refusal on its way to becoming an error: whoever asked may know a cure. */
 class Refused extends Error {
   readonly refusal: Refusal;
+  /** Whether a gateway answered for a server that may still be at work. */
+  readonly isGateway: boolean;
   /** The server's clock, epoch milliseconds (its `Date` header). */
   readonly serverNow: number | undefined;
 
-  constructor(refusal: Refusal, serverNow: number | undefined) {
+  constructor(refusal: Refusal, serverNow: number | undefined, isGateway = false) {
     super(refusal.message);
     this.name = 'Refused';
     this.refusal = refusal;
+    this.isGateway = isGateway;
     this.serverNow = serverNow;
   }
 }
@@ -199,7 +203,8 @@ class Endpoint implements TokenEndpoint {
         (error) => error instanceof Refused && error.refusal.kind === 'being-processed',
       );
     } catch (error) {
-      throw this.#translated(error, run, true);
+      const translated = this.#translated(error, run, true);
+      throw translated instanceof RefreshError && isUndecided(error) ? Unanswered.of(translated) : translated;
     }
   }
 
@@ -221,6 +226,7 @@ class Endpoint implements TokenEndpoint {
       throw new Refused(
         readRefusal({ ...said, status }, isAssertion, names),
         Number.isNaN(serverNow) ? undefined : serverNow,
+        status === 502 || status === 504,
       );
     }
     const parsed = v.safeParse(TokenResponse, body);
@@ -311,6 +317,11 @@ async function jsonOf(response: Response): Promise<unknown> {
 function isWorthRetrying(error: unknown): boolean {
   if (error instanceof Refused) return error.refusal.kind === 'later' || error.refusal.kind === 'being-processed';
   return isNetworkError(error);
+}
+
+/** Whether the token or code that was sent may be spent, or still be on its way. */
+function isUndecided(error: unknown): boolean {
+  return error instanceof Refused ? error.isGateway : isUnanswered(error);
 }
 
 /** `fetch` throws a TypeError whose cause is the socket's error, or the abort's DOMException. */

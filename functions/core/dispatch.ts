@@ -3,8 +3,8 @@ import { belonging, profileNotFound } from './connection/belonging.ts';
 import { type Faulty, type ListedTarget, targetsOf } from './connection/target.ts';
 import type { Context } from './context.ts';
 import { RefreshError } from './errors.ts';
-import type { Envelope, Profile } from './ports.ts';
-import { type Dates, dueSince, slotOf } from './schedule.ts';
+import type { Envelope } from './ports.ts';
+import { datesOf, dueSince, isOverdue, slotOf } from './schedule.ts';
 
 /** The shape that callers see. */
 export interface DispatchSummary {
@@ -71,20 +71,6 @@ export async function dispatch({ scheduledTime, force }: Tick, { rules, ports, r
     summary: { connections: secrets.length, due: envelopes.length, enqueued, missingProfiles, sharedProfiles },
     overdue,
     faulty,
-  };
-}
-
-/** Whether a connection has been due for so long that an alarm stands: a quarter of its interval or three ticks, whichever is longer. */
-export function isOverdue(dueSeconds: number, intervalSeconds: number, tickSeconds: number): boolean {
-  return dueSeconds > Math.max(intervalSeconds / 4, 3 * tickSeconds);
-}
-
-export function datesOf({ secretChangedAt, intervalSeconds }: ListedTarget, profile: Profile): Dates {
-  return {
-    secretChangedAt,
-    profileCreatedAt: profile.createdAt,
-    profileUpdatedAt: profile.updatedAt,
-    intervalSeconds,
   };
 }
 

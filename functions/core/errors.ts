@@ -69,6 +69,17 @@ export function outOfTime(during: string, cause?: unknown): RefreshError {
   );
 }
 
+/**
+ * A request that changes something was sent, and no answer came: it may have been applied, it may not, and it may still arrive. Who holds a lease
+ * must not release it then.
+ */
+export class Unanswered extends RefreshError {
+  /** The same error, of a request whose outcome is unknown. */
+  static of({ code, message, next, cause }: RefreshError): Unanswered {
+    return new Unanswered(code, message, next, cause);
+  }
+}
+
 /** What `get` gives, or the RefreshError that it throws; anything else it throws is a bug and goes on. */
 export async function orRefreshError<T>(get: () => T | Promise<T>): Promise<T | RefreshError> {
   try {

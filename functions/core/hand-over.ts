@@ -1,5 +1,5 @@
 import { checkLimits } from './credentials.ts';
-import { CredentialsRefused, RefreshError } from './errors.ts';
+import { CredentialsRefused, outOfTime, RefreshError } from './errors.ts';
 import type { Obtained, Serving } from './grants/grant.ts';
 
 /**
@@ -9,17 +9,22 @@ import type { Obtained, Serving } from './grants/grant.ts';
  * @throws RefreshError `CONSTRAINT_VIOLATED`, `GRANT_UNSUPPORTED`, `PROFILE_REJECTED`, `PROFILE_NOT_FOUND`, `APPFLOW_UNAVAILABLE`, …
  */
 export async function handOver(obtained: Obtained, serving: Serving): Promise<void> {
-  const { profile, dryRun, run } = serving;
   check(obtained, serving);
-  if (dryRun) return checkGrant(obtained, serving);
+  if (serving.dryRun) return checkGrant(obtained, serving);
   try {
-    await profile.handOver(obtained.credentials, run);
+    await give(obtained, serving);
   } catch (error) {
     if (!(error instanceof CredentialsRefused)) throw error;
     const renewed = await obtained.renewed();
     check(renewed, serving);
-    await profile.handOver(renewed.credentials, run);
+    await give(renewed, serving);
   }
+}
+
+async function give({ credentials }: Obtained, { profile, target, run }: Serving): Promise<void> {
+  // At this moment: a run that has slept beyond its deadline may hold what another run has replaced since.
+  if (run.now() >= run.deadline) throw outOfTime(`the refresh of ${target.connection}, before its hand-over`);
+  await profile.handOver(credentials, run);
 }
 
 function check({ credentials }: Obtained, { target, profile }: Serving): void {

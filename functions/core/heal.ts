@@ -1,11 +1,12 @@
 import { belonging } from './connection/belonging.ts';
-import type { Target } from './connection/target.ts';
+import type { ListedTarget, Target } from './connection/target.ts';
 import type { Context } from './context.ts';
 import { RefreshError } from './errors.ts';
 import type { Flow } from './ports.ts';
 import { refresh } from './refresh.ts';
 import { listedTargets } from './refresh-by-hand.ts';
 import type { ConnectionReport, Refreshed } from './report.ts';
+import { datesOf, dueSince } from './schedule.ts';
 
 /** What AppFlow's event says, times parsed. */
 export interface FlowFailure {
@@ -45,9 +46,10 @@ const AUTHENTICATION =
  * Refreshes the connection behind a flow that failed to log in, and starts the flow again where that is wanted.
  *
  * Nothing is done where the credential was less than 15 minutes old when the run started: a newer one would not help, and so it cannot loop.
+ * A connection that has been due for longer than a tick is left to the schedule: its refreshes fail, and flows may fail every minute.
  */
 export async function heal(failure: FlowFailure, context: Context): Promise<Healed> {
-  const { ports, run } = context;
+  const { rules, ports, run } = context;
   const { flowName } = failure;
   const nothing = (message: string): Healed => ({
     report: { flow: flowName, outcome: 'nothing-to-do', message, connections: [] },
@@ -81,10 +83,23 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
     );
   }
 
+  const failing = ({ connectorProfileName, ...target }: ListedTarget) => {
+    const profile = profiles.get(connectorProfileName);
+    if (profile === undefined) return false;
+    const since = dueSince(datesOf({ connectorProfileName, ...target }, profile));
+    return run.now() - since.getTime() > rules.tickSeconds * 1000;
+  };
+  if (targets.some(failing)) {
+    const names = targets.filter(failing).map(({ connection }) => connection);
+    return nothing(
+      `${names.join(', ')} has been due for longer than a tick, so its refreshes fail: the schedule goes on with them, ever more rarely. Look for its last failure in the saved query one-connection.`,
+    );
+  }
+
   // A profile that was updated since the run started is up to date already: then only the second step is needed.
   const stale = targets
     .filter((target) => !isYoung(target))
-    .map((target) => ({ ...target, unlessUpdatedAfter: startedAt }));
+    .map((target) => ({ ...target, unlessUpdatedAfter: startedAt, isHealing: true }));
   const refreshed = await refresh({ targets: stale, dryRun: false, belongs: belonging(all) }, context);
   const reports = refreshed.served.map(({ report }) => report);
   const report = (outcome: HealReport['outcome'], message: string): Healed => ({

@@ -54,6 +54,14 @@ export interface SecretVersion {
   readonly value: Redacted;
 }
 
+/** One version of a token secret, with its age by the one clock that all runs share. */
+export interface StoredVersion extends SecretVersion {
+  /** When it was put, by Secrets Manager's clock. */
+  readonly createdAt: Date;
+  /** When it was read, by the same clock: the `Date` of the answer, in whole seconds. */
+  readonly readAt: Date;
+}
+
 /** A secret as a listing shows it: no value. */
 export interface ListedSecret {
   readonly name: string;
@@ -119,11 +127,13 @@ export interface Salesforce {
 /** The token secrets: ours alone to write. Names are full secret names. */
 export interface TokenStore {
   /** `AWSCURRENT`; `undefined` where the secret does not exist yet. */
-  current(name: string, run: Run): Promise<SecretVersion | undefined>;
-  /** The value of one version; `undefined` where there is none (also while Secrets Manager only announced it for a rotation). */
-  version(name: string, versionId: string, run: Run): Promise<Redacted | undefined>;
-  /** Which version carries which staging label. */
+  current(name: string, run: Run): Promise<StoredVersion | undefined>;
+  /** One version; `undefined` where there is none (also while Secrets Manager only announced it for a rotation). */
+  version(name: string, versionId: string, run: Run): Promise<StoredVersion | undefined>;
+  /** Which version carries which staging label; none where the secret does not exist yet. */
   stages(name: string, run: Run): Promise<ReadonlyMap<string, string>>;
+  /** How many versions were put in the last 24 hours, those without a label included: younger ones are never pruned. */
+  youngVersions(name: string, run: Run): Promise<number>;
   /** Makes the secret with its first version. `exists`: somebody else has made it, perhaps without a value. */
   create(name: string, versionId: string, value: Redacted, run: Run): Promise<'put' | 'exists'>;
   /** Puts a version under an id that follows from what it replaces: a compare-and-swap. `exists`: another value holds that id. */
@@ -153,7 +163,10 @@ export interface StageMove {
   readonly to: string | undefined;
 }
 
-/** Where a new refresh token is kept when its secret does not take it: one value a connection. */
+/**
+ * Where a new refresh token is kept when its secret does not take it: one value a connection. A change is tried once: one that got no answer may
+ * arrive late, and must be known to its caller.
+ */
 export interface Escrow {
   /** The connections with a token in escrow, by name alone. */
   list(run: Run): Promise<string[]>;

@@ -19,6 +19,12 @@ export interface RotationRequest {
   readonly versionId: string;
 }
 
+/**
+ * Milliseconds after the reading of the operator's secret within which a hand-over may begin. Late as it may arrive, it then comes less than two
+ * minutes after a change that it does not know, and the schedule takes that change for unserved. (The other functions do not live longer.)
+ */
+const HAND_OVER_WITHIN = 58_000;
+
 /** Milliseconds between two looks at a lease that another run holds. */
 const PATIENCE = 2_000;
 
@@ -55,15 +61,18 @@ async function create({ connection: name, versionId }: RotationRequest, context:
 }
 
 async function set({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
-  const rotation = rotationOf(await readConnection(name, context), context);
-  const serving = await servingOf(name, context);
-  await patiently(name, context, () =>
-    withTokens(rotation, { kind: 'stored', versionId }, async (tokens) => {
+  await patiently(name, context, async () => {
+    const attempt = withDeadline(context, HAND_OVER_WITHIN);
+    const rotation = rotationOf(await readConnection(name, attempt), attempt);
+    return withTokens(rotation, { kind: 'stored', versionId }, async (tokens) => {
+      const serving = await servingOf(name, attempt);
+      // What AppFlow was given since is no older: without token rotation a refresh stores no version.
+      if (tokens.storedAt !== undefined && serving.profile.updatedAt >= tokens.storedAt) return;
       const obtained = await obtainedFrom(tokens, rotation);
       checkAccessTokenLife(obtained.validUntil, serving);
       await handOver(obtained, serving);
-    }),
-  );
+    });
+  });
 }
 
 async function test({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
@@ -73,7 +82,7 @@ async function test({ connection: name, versionId }: RotationRequest, context: C
   const value = await store.version(tokenSecret, versionId, run);
   const stages = await store.stages(tokenSecret, run);
   if (value === undefined || stages.get('AWSCURRENT') !== versionId) return;
-  await endpoint.tryAccessToken(tokensIn(parseRecord(value, rotation), operatorSecret).accessToken, run);
+  await endpoint.tryAccessToken(tokensIn(parseRecord(value.value, rotation), operatorSecret).accessToken, run);
 }
 
 /** While AWSPENDING sits on a version that is not current, Secrets Manager takes the rotation for unfinished and refuses the next one. */
@@ -112,6 +121,10 @@ async function readConnection(name: string, { rules, ports, run }: Context): Pro
     `${name} is a connection of the grant ${connection.grantType}, which keeps no tokens.`,
     `Delete the secret ${rules.tokenPrefix}${name}: nothing uses it.`,
   );
+}
+
+function withDeadline({ run, ...rest }: Context, milliseconds: number): Context {
+  return { ...rest, run: { ...run, deadline: Math.min(run.deadline, run.now() + milliseconds) } };
 }
 
 /** Waits while another run holds the lease: it is done, or dead and its lease has run out, within a minute. */

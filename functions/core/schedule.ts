@@ -1,3 +1,6 @@
+import type { ListedTarget } from './connection/target.ts';
+import type { Profile } from './ports.ts';
+
 const DAY_SECONDS = 86_400;
 
 /** What decides whether a connection is due: three dates of AWS's and two durations. */
@@ -9,9 +12,24 @@ export interface Dates {
   readonly intervalSeconds: number;
 }
 
+export function datesOf({ secretChangedAt, intervalSeconds }: ListedTarget, profile: Profile): Dates {
+  return {
+    secretChangedAt,
+    profileCreatedAt: profile.createdAt,
+    profileUpdatedAt: profile.updatedAt,
+    intervalSeconds,
+  };
+}
+
+/**
+ * Milliseconds by which a profile's update must be later than a change of the secret to have taken it in: a refresh that was under way when the
+ * change was made had read the secret before. A quick edit costs one refresh more.
+ */
+const UNDER_WAY = 120_000;
+
 /** The moment since which a connection wants a refresh; in the future where it is fresh. */
 export function dueSince(dates: Dates): Date {
-  if (dates.secretChangedAt > dates.profileUpdatedAt) return dates.secretChangedAt;
+  if (dates.secretChangedAt.getTime() > dates.profileUpdatedAt.getTime() - UNDER_WAY) return dates.secretChangedAt;
   if (dates.profileUpdatedAt <= dates.profileCreatedAt) return dates.profileCreatedAt;
   return new Date(dates.profileUpdatedAt.getTime() + dates.intervalSeconds * 1000);
 }
@@ -51,4 +69,9 @@ function lastSlotUpTo(age: number, tick: number, cap: number): number {
     slot += gap;
   }
   return slot;
+}
+
+/** Whether a connection has been due for so long that an alarm stands: a quarter of its interval or three ticks, whichever is longer. */
+export function isOverdue(dueSeconds: number, intervalSeconds: number, tickSeconds: number): boolean {
+  return dueSeconds > Math.max(intervalSeconds / 4, 3 * tickSeconds);
 }

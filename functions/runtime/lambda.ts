@@ -1,29 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import middy from '@middy/core';
 import type { Context as LambdaContext } from 'aws-lambda';
 import type { Context } from '../core/context.ts';
-import type { Run } from '../core/run.ts';
+import type { Clock, Run } from '../core/run.ts';
+import { systemClock } from './clock.ts';
 import { compose, type Parts } from './compose.ts';
 import { leaving } from './error-log.ts';
 import { parseSettings } from './settings.ts';
-
-/** The clock that a function lives by; tests bring their own. */
-export interface Clock {
-  /** Epoch milliseconds. */
-  now(): number;
-  sleep(milliseconds: number): Promise<void>;
-}
-
-export const systemClock: Clock = {
-  now: Date.now,
-  sleep: async (milliseconds) => {
-    await wait(milliseconds);
-  },
-};
 
 /** What an entry is given beside its event. */
 export interface World extends Context {
@@ -75,6 +61,7 @@ function runOf(context: LambdaContext, clock: Clock, log: Logger): Run {
     id: randomUUID(),
     now: clock.now,
     sleep: clock.sleep,
+    timer: clock.timer,
     random: Math.random,
     deadline: clock.now() + left,
     signal: AbortSignal.timeout(left),

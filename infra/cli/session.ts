@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from '../../functions/core/context.ts';
 import { errorNames, RefreshError } from '../../functions/core/errors.ts';
 import type { ListedSecret } from '../../functions/core/ports.ts';
 import type { Run } from '../../functions/core/run.ts';
+import { systemClock } from '../../functions/runtime/clock.ts';
 import type { Parts } from '../../functions/runtime/compose.ts';
 import { parseSettings } from '../../functions/runtime/settings.ts';
 import { hintForOperator } from './hints.ts';
@@ -42,10 +42,7 @@ export async function openSession(json: boolean): Promise<Session> {
   const ports = { ...parts.ports, secrets: { ...parts.ports.secrets, list } };
   const run = (): Run => ({
     id: randomUUID(),
-    now: Date.now,
-    sleep: async (milliseconds) => {
-      await wait(milliseconds);
-    },
+    ...systemClock,
     random: Math.random,
     deadline: Date.now() + PATIENCE,
     signal: AbortSignal.timeout(PATIENCE),

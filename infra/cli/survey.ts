@@ -2,10 +2,9 @@ import { belonging, profileFor } from '../../functions/core/connection/belonging
 import type { Connection } from '../../functions/core/connection/connection.ts';
 import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
 import { type ListedTarget, type Target, targetOf, targetsOf } from '../../functions/core/connection/target.ts';
-import { datesOf, isOverdue } from '../../functions/core/dispatch.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import type { ListedSecret, Profile, SecretVersion } from '../../functions/core/ports.ts';
-import { dueSince, nextSlotAfter } from '../../functions/core/schedule.ts';
+import { datesOf, dueSince, isOverdue, nextSlotAfter } from '../../functions/core/schedule.ts';
 import { orError, type Session } from './session.ts';
 
 /** What can be seen of one connection without changing or asking anything outside AWS. Of each part either it, or what is wrong with it. */

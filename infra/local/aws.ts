@@ -82,7 +82,8 @@ export async function startAws(options: LocalAwsOptions) {
       request.socket.destroy();
       return;
     }
-    response.writeHead(reply.status, reply.headers).end(reply.body);
+    // By the clock of the services, which callers may read off it: Node would write its own.
+    response.writeHead(reply.status, { ...reply.headers, date: env.now().toUTCString() }).end(reply.body);
   }
 
   const server = await listen(serve);

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
-import type { Clock } from '../../functions/runtime/lambda.ts';
+import type { Clock } from '../../functions/core/run.ts';
 import type { SalesforceCredentials } from './appflow/connection.ts';
 import type { LocalWorld } from './world.ts';
 

@@ -1,4 +1,4 @@
-import { systemClock } from '../../functions/runtime/lambda.ts';
+import { systemClock } from '../../functions/runtime/clock.ts';
 import { loadSamples } from './samples.ts';
 import { startWorld } from './world.ts';
 

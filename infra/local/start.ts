@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import * as v from 'valibot';
-import { systemClock } from '../../functions/runtime/lambda.ts';
+import { systemClock } from '../../functions/runtime/clock.ts';
 import { captureOutput, type OutcomeLine, outcomesIn, warningsIn } from './output.ts';
 import { loadSamples } from './samples.ts';
 import { type Row, table } from './table.ts';

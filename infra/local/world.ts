@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
-import type { Clock } from '../../functions/runtime/lambda.ts';
+import type { Clock } from '../../functions/core/run.ts';
 import { type LocalAws, startAws } from './aws.ts';
 import {
   deadLettersAttributes,

@@ -3,11 +3,12 @@ import { afterEach, expect, it } from 'vitest';
 import { salesforceAdapter } from '../../functions/adapters/salesforce.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
 import type { Run } from '../../functions/core/run.ts';
+import { systemClock } from '../../functions/runtime/clock.ts';
 
 const warnings: string[] = [];
 const run: Run = {
   id: 'run',
-  now: Date.now,
+  ...systemClock,
   sleep: async () => undefined,
   random: () => 0,
   deadline: Number.POSITIVE_INFINITY,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../functions/runtime/clock.ts';
 import { makeKeyAndCertificate } from '../../infra/cli/certificate.ts';
 import type { Call } from '../../infra/local/wire/traffic.ts';
 import { type LocalWorld, startWorld } from '../../infra/local/world.ts';
@@ -37,17 +38,20 @@ class Estate implements AsyncDisposable {
   /** Every secret that was ever stored or issued here: none may be printed. */
   readonly #secrets = new Set<string>([CODE_SECRET, ...bodyOf(PRIVATE_KEY)]);
 
-  private constructor(world: LocalWorld) {
+  readonly #clock: { behind: number };
+
+  private constructor(world: LocalWorld, clock: { behind: number }) {
     this.world = world;
+    this.#clock = clock;
     world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER] });
     world.salesforce.registerApp({ clientId: CODE_APP, clientSecret: CODE_SECRET, users: [USER, 'other@example.com'] });
   }
 
   /** @param before is asked before each call, and may make it wait */
   static async open(before?: (call: Call) => Promise<undefined>): Promise<Estate> {
-    const clock = { now: Date.now, sleep: async () => undefined };
+    const clock = { ...systemClock, behind: 0, now: () => Date.now() - clock.behind, sleep: async () => undefined };
     const intercept = (call: Call, phase: 'before' | 'after') => (phase === 'before' ? before?.(call) : undefined);
-    return new Estate(await startWorld({ clock, intercept }));
+    return new Estate(await startWorld({ clock, intercept }), clock);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,7 +69,10 @@ class Estate implements AsyncDisposable {
 
   secret(name: string, value: Record<string, unknown> | string, tags: Record<string, string> = {}): void {
     const text = typeof value === 'string' ? value : JSON.stringify({ loginUrl: this.world.salesforce.url, ...value });
+    // Made an hour ago, since a secret that changed within two minutes of a refresh is due.
+    this.#clock.behind = HOUR;
     this.world.aws.secrets.create({ name: `appflow-token-refresher/${name}`, value: text, tags });
+    this.#clock.behind = 0;
   }
 
   /** A connection whose profile is younger than its secret, so that nothing is due. */

@@ -41,8 +41,8 @@ const walk = fc.tuple(tickSeconds, intervals).chain(([tick, interval]) =>
 
 describe('the moment at which a connection becomes due', () => {
   const dates = {
-    secretChangedAt: at(-200),
-    profileCreatedAt: at(-300),
+    secretChangedAt: at(-900),
+    profileCreatedAt: at(-1_000),
     profileUpdatedAt: at(-100),
     intervalSeconds: 3_600,
   };
@@ -57,13 +57,19 @@ describe('the moment at which a connection becomes due', () => {
 
   it('is the change of the secret when that is later than the last update', () => {
     expect(dueSince({ ...dates, secretChangedAt: at(-99) })).toEqual(at(-99));
-    expect(dueSince({ ...dates, secretChangedAt: at(-100) })).toEqual(at(3_500));
+    expect(dueSince({ ...dates, secretChangedAt: at(-221) })).toEqual(at(3_500));
+  });
+
+  it('is the change of the secret also where the profile was updated less than two minutes after it: that refresh had read the secret before', () => {
+    expect(dueSince({ ...dates, secretChangedAt: at(-100) })).toEqual(at(-100));
+    expect(dueSince({ ...dates, secretChangedAt: at(-219) })).toEqual(at(-219));
+    expect(dueSince({ ...dates, secretChangedAt: at(-220) })).toEqual(at(3_500));
   });
 
   it('is the later of creation and change of the secret when the profile was never updated', () => {
     const created = { ...dates, profileCreatedAt: at(-300), profileUpdatedAt: at(-300) };
     expect(dueSince({ ...created, secretChangedAt: at(-50) })).toEqual(at(-50));
-    expect(dueSince({ ...created, secretChangedAt: at(-301) })).toEqual(at(-300));
+    expect(dueSince({ ...created, secretChangedAt: at(-421) })).toEqual(at(-300));
   });
 });
 
@@ -172,7 +178,8 @@ function play(history: readonly Tick[], tick: number, interval: number, phase: n
     .flatMap((one) => (one.fate === 'doubled' ? [one, one] : [one]))
     .sort((a, b) => a.turn - b.turn);
   let updated = -2 * interval;
-  let changed = -3 * interval;
+  // Longer ago than a refresh can be under way.
+  let changed = -2 * interval - 121;
   const refusedBefore = new Set<string>();
   const attempts: Attempt[] = [];
   const sinceAt = new Map<number, number>();

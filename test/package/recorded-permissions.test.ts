@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FunctionName } from '../../infra/local/deployment.ts';
 import type { Call } from '../../infra/local/wire/traffic.ts';
+import { fillVersions } from '../support/code-world.ts';
 import { PERMISSIONS } from '../support/permissions.ts';
 import { CLIENT_APP, CODE_APP, CODE_SECRET, PUBLIC_KEY, type TestWorld, testWorld, USER } from '../support/world.ts';
 
@@ -78,6 +79,18 @@ function refuseTokens(world: TestWorld): void {
   };
 }
 
+/** A credential that is no longer young, of a connection that is not due. */
+const anHourIsNotOver = (world: TestWorld) => new Date(world.clock.now() - 1_800_000);
+
+/** A message of the queue that comes long after the connection became due. */
+async function repeat(world: TestWorld, connection: string): Promise<void> {
+  world.clock.turn(7200);
+  const scheduledTime = new Date(world.clock.now()).toISOString();
+  const body = JSON.stringify({ connection, connectorProfileName: connection, intervalSeconds: 3600, scheduledTime });
+  const message = { eventSource: 'aws:sqs', messageId: 'message', body, attributes: { ApproximateReceiveCount: '2' } };
+  await world.invoke('refresh', { Records: [message] });
+}
+
 const NAMES = ['kms', 'client', 'code'];
 const token = () => crypto.randomUUID();
 
@@ -97,6 +110,8 @@ describe('the recorded calls of the functions', () => {
       world.fault = undefined;
       world.clock.turn(120);
       expect(await world.refresh(NAMES)).toMatchObject({ ok: true });
+      // A repetition, which asks how many versions are left.
+      await repeat(world, 'code');
     });
     // It is asked for by BatchGetSecretValue in any case, and by the protocol itself where a seed is new.
     expect(
@@ -134,17 +149,24 @@ describe('the recorded calls of the functions', () => {
     const calls = await recorded(world, async () => {
       for (const event of events) await world.invoke('heal', event);
       world.clock.turn(7300);
-      world.aws.appflow.putProfile({ name: 'code', createdAt: new Date(0), lastUpdatedAt: new Date(1000) });
+      world.aws.appflow.putProfile({ name: 'code', createdAt: new Date(0), lastUpdatedAt: anHourIsNotOver(world) });
       const again = await world.aws.appflow.flows.run('flow-code');
       world.clock.turn(5);
       refuseTokens(world);
       await expect(world.invoke('heal', again)).rejects.toThrow();
       world.fault = undefined;
       world.clock.turn(7300);
-      world.aws.appflow.putProfile({ name: 'code', createdAt: new Date(0), lastUpdatedAt: new Date(1000) });
+      world.aws.appflow.putProfile({ name: 'code', createdAt: new Date(0), lastUpdatedAt: anHourIsNotOver(world) });
       const third = await world.aws.appflow.flows.run('flow-code');
       world.clock.turn(5);
       await world.invoke('heal', third);
+      // Where few versions are left it looks whether a person has changed the secret.
+      await fillVersions(world, 'code', 90);
+      world.clock.turn(7300);
+      world.aws.appflow.putProfile({ name: 'code', createdAt: new Date(0), lastUpdatedAt: anHourIsNotOver(world) });
+      const fourth = await world.aws.appflow.flows.run('flow-code');
+      world.clock.turn(5);
+      await world.invoke('heal', fourth);
     });
     expect(
       calls.filter((call) => call !== 'secretsmanager:GetSecretValue secret:appflow-token-refresher/*').sort(),

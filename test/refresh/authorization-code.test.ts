@@ -239,7 +239,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.accessTokenIsLive(world.aws.appflow.credentials('sf')?.accessToken ?? '')).toBe(true);
     world.fault = undefined;
     expect(await first(world, 'sf')).toMatchObject({ outcome: 'in-progress' });
-    world.clock.turn(60);
+    world.clock.turn(110);
     expect(await first(world, 'sf')).toMatchObject({ outcome: 'refreshed' });
     expect(world.aws.parameters.all()).toHaveLength(0);
     expect(world.salesforce.family(seed)).toMatchObject({

@@ -57,7 +57,8 @@ describe('the gauges of every tick', () => {
       { username: 'nobody@example.com', handOver: 'ACCESS_TOKEN' },
       { 'refresh-interval-seconds': '7200' },
     );
-    world.clock.turn(1800);
+    // Due an hour from now.
+    world.clock.turn(3600 + 1800);
     expect((await tick(world)).metric('OverdueConnections')).toBe(0);
     world.clock.turn(1);
     const late = await tick(world);
@@ -118,7 +119,8 @@ describe('the gauges of every tick', () => {
       expect.objectContaining({ connection: 'sf', message: expect.stringContaining('waits in escrow') }),
     );
     world.fault = undefined;
-    world.clock.turn(60);
+    // The lease was not released: it runs out when no request under it can arrive any more.
+    world.clock.turn(110);
     await world.refresh(['sf']);
     expect((await tick(world)).metric('TokensInEscrow')).toBe(0);
   });
@@ -207,7 +209,8 @@ describe('the log', () => {
         const written = await output(() => world.refresh(names));
         text += written.text;
         world.fault = undefined;
-        world.clock.turn(70);
+        // Until a lease that was not released has run out.
+        world.clock.turn(110);
       }
     }
     expect(text).toContain('code');

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { RotateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { PutSecretValueCommand, RotateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Call, Fault } from '../../infra/local/wire/traffic.ts';
 import { CODE_APP, type TestWorld, testWorld, USER } from './world.ts';
 
@@ -130,6 +130,17 @@ export async function rotateSecret(world: CodeWorld, token: string = randomUUID(
   client.destroy();
   await world.aws.settled();
   return token;
+}
+
+/** Puts versions that carry no label of ours into a token secret, as failed refreshes of a bad day do. */
+export async function fillVersions(world: TestWorld, name: string, count: number): Promise<void> {
+  const client = new SecretsManagerClient({ endpoint: world.aws.url, region: 'us-east-1', maxAttempts: 1 });
+  for (let n = 0; n < count; n++) {
+    const SecretId = `appflow-token-refresher-tokens/${name}`;
+    const input = { SecretId, SecretString: String(n), ClientRequestToken: randomUUID(), VersionStages: ['FILLER'] };
+    await client.send(new PutSecretValueCommand(input));
+  }
+  client.destroy();
 }
 
 /** As Secrets Manager reattempts a rotation that did not end: all steps, and again where one ran out of time. */

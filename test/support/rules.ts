@@ -63,6 +63,7 @@ export function fakeRun(
       waits.push(milliseconds);
       now += milliseconds;
     },
+    timer: () => ({ rung: new Promise(() => undefined), cancel: () => undefined }),
     random: options.random ?? (() => 0.5),
     deadline: options.deadline ?? now + 45_000,
     signal: options.signal ?? new AbortController().signal,
@@ -129,6 +130,7 @@ export function fakeContext(
         current: unexpected,
         version: unexpected,
         stages: unexpected,
+        youngVersions: unexpected,
         create: unexpected,
         put: unexpected,
         moveStage: unexpected,

@@ -72,6 +72,13 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
   });
   world.salesforce.registerApp({ clientId: CLIENT_APP, clientSecret: CODE_SECRET, clientCredentialsUser: USER });
   world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER] });
+  // A person made the secrets days ago: what was changed within two minutes of a refresh is due again.
+  const createSecret: typeof world.aws.secrets.create = (secret) => {
+    clock.turn(-48 * 3_600);
+    const created = world.aws.secrets.create(secret);
+    clock.turn(48 * 3_600);
+    return created;
+  };
   const hoursAgo = (hours: number) => new Date(clock.now() - hours * 3_600_000);
   return Object.assign(hooks, world, {
     clock,
@@ -84,7 +91,7 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
       });
     },
     addJwt(name: string, secret: Record<string, unknown> = {}, tags: Record<string, string> = {}) {
-      world.aws.secrets.create({
+      createSecret({
         name: `appflow-token-refresher/${name}`,
         tags,
         value: JSON.stringify({
@@ -100,7 +107,7 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
     },
     async addCode(name: string, secret: Record<string, unknown> = {}, tags: Record<string, string> = {}) {
       const { refreshToken } = await world.salesforce.issueRefreshToken(CODE_APP, USER);
-      world.aws.secrets.create({
+      createSecret({
         name: `appflow-token-refresher/${name}`,
         tags,
         value: JSON.stringify({
@@ -120,11 +127,11 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
       secret: Record<string, unknown> = {},
       client: unknown = { clientId: CLIENT_APP, clientSecret: CODE_SECRET },
     ) {
-      const { arn } = world.aws.secrets.create({
+      const { arn } = createSecret({
         name: `appflow-client-credentials/${name}`,
         value: typeof client === 'string' ? client : JSON.stringify(client),
       });
-      world.aws.secrets.create({
+      createSecret({
         name: `appflow-token-refresher/${name}`,
         value: JSON.stringify({
           grantType: 'CLIENT_CREDENTIALS',

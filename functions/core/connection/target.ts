@@ -10,6 +10,8 @@ export interface Target {
   readonly unlessUpdatedAfter?: Date;
   /** The queue asks again after a failure: a token that was put into escrow then is stored, also where the profile is up to date. */
   readonly isRetry?: boolean;
+  /** A failed flow asked, not the schedule. */
+  readonly isHealing?: boolean;
 }
 
 /** A target as the listing of the operator's secrets shows it. */

@@ -3,9 +3,11 @@ import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
 import type { ClientAuth } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
-import type { RotationContext } from '../token-rotation/lease-held.ts';
-import { checkInterval, type Demand, type Held, knownToRotate, withTokens } from '../token-rotation/protocol.ts';
-import { parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
+import { dueSince } from '../schedule.ts';
+import { type Demand, type Held, withTokens } from '../token-rotation/protocol.ts';
+import type { RotationContext } from '../token-rotation/rotation-context.ts';
+import { comesFrom, knownToRotate, parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
+import { areVersionsScarce, checkInterval, versionsScarce } from '../token-rotation/versions.ts';
 import { clientFrom } from './client-secret.ts';
 import { checkAccessTokenLife, type Grant, type Obtained, outlivesInterval, type Read, type Serving } from './grant.ts';
 
@@ -35,17 +37,21 @@ async function obtain(
   use: (obtained: Obtained) => Promise<void>,
 ): Promise<Obtained | 'in-progress'> {
   const { target, profile } = serving;
-  checkInterval(connection.name, target.intervalSeconds, knownToRotate(storedTokens(serving.tokenSecret)));
+  const stored = storedTokens(serving.tokenSecret);
+  checkInterval(connection.name, target.intervalSeconds, knownToRotate(stored));
   const rotation = rotationOf(connection, serving);
+  if (comesFrom(stored, connection.seed) && !isFirstAttempt(serving) && (await areVersionsScarce(rotation))) {
+    if (!(await wasJustChanged(serving))) throw versionsScarce(rotation);
+  }
   const useTokens = async (tokens: Held): Promise<Obtained> => {
     const obtained = await obtainedFrom(tokens, rotation);
-    if (!tokens.exchanged && !outlivesInterval(obtained.validUntil, serving)) throw new Stale();
+    if (tokens.storedAt !== undefined && !outlivesInterval(obtained.validUntil, serving)) throw new Stale();
     checkAccessTokenLife(obtained.validUntil, serving);
     await use({
       ...obtained,
       // An access token that lives is as good as a new one: one more try, no more exchanges.
       async renewed() {
-        if (!tokens.exchanged && !(await isLive(tokens.accessToken, rotation))) throw new Stale();
+        if (tokens.storedAt !== undefined && !(await isLive(tokens.accessToken, rotation))) throw new Stale();
         return obtained;
       },
     });
@@ -64,6 +70,25 @@ async function obtain(
     return withTokens(rotation, { kind: 'exchange' }, useTokens);
   });
   return result.outcome === 'done' ? result.result : 'in-progress';
+}
+
+/** Whether a person asked, or the schedule for the first time in an interval. Healing and repetitions spend versions that others need. */
+function isFirstAttempt({ target, profile, rules }: Serving): boolean {
+  const { unlessUpdatedAfter: scheduledTime, isRetry = false, isHealing = false, intervalSeconds } = target;
+  if (scheduledTime === undefined) return true;
+  if (isRetry || isHealing) return false;
+  // As if the secret had never changed: whether it has is asked only where versions are scarce.
+  const { createdAt: profileCreatedAt, updatedAt: profileUpdatedAt } = profile;
+  const since = dueSince({ secretChangedAt: new Date(0), profileCreatedAt, profileUpdatedAt, intervalSeconds });
+  return scheduledTime.getTime() - since.getTime() < rules.tickSeconds * 1000;
+}
+
+/** Milliseconds for which a change of the operator's secret counts as a person's act: the listing that schedules lags by up to five minutes. */
+const JUST = 15 * 60_000;
+
+async function wasJustChanged({ target, rules, ports, run }: Serving): Promise<boolean> {
+  const { changedAt } = await ports.secrets.describe(rules.secretPrefix + target.connection, run);
+  return run.now() - changedAt.getTime() < JUST;
 }
 
 /** All that a dry run can say: an exchange would spend the refresh token. */

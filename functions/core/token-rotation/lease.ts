@@ -2,67 +2,97 @@ import { v5 as uuid5 } from 'uuid';
 import * as v from 'valibot';
 import { outOfTime } from '../errors.ts';
 import { Redacted } from '../redacted.ts';
-import { type Lease, RELEASED, type RotationContext, restoreFromEscrow } from './lease-held.ts';
-import { box, fingerprintOf, jsonOrUndefined, parseRecord, type TokenRecord } from './token-record.ts';
+import { EXCHANGE_RESERVE, LATENESS, REQUEST, type RotationContext } from './rotation-context.ts';
+import { box, fingerprintOf, jsonOrUndefined, type TokenRecord } from './token-record.ts';
 
-/** The label of the last lease. */
+/** The staging label of the last lease. */
 const LEASE = 'REFRESH_LEASE';
+/** The staging label of the last lease that its run released. */
+const RELEASED = 'REFRESH_RELEASED';
+/** A staging label that means nothing: a version must be asked to have one. */
+const FIRST = 'REFRESH_FIRST';
 
-/** Milliseconds that a lease outlives the deadline of its run: the function is dead by then. */
-const LEASE_MARGIN = 10_000;
-/** Milliseconds that must be left before a token is spent: one request to Salesforce, and then to store what came back. */
-const EXCHANGE_RESERVE = 15_000;
-const LeaseValue = v.object({ owner: v.string(), heldUntil: v.pipe(v.string(), v.isoTimestamp()) });
+/** What a lease's version holds. How long it holds is a duration: no clock of a run is compared with another's. */
+const LeaseValue = v.object({ owner: v.string(), heldSeconds: v.pipe(v.number(), v.integer(), v.minValue(0)) });
+/** Seconds for a lease whose value is none that we write: as long as the longest of ours, which `rotate` takes. */
+const UNKNOWN_SECONDS = 180;
+/** Milliseconds that the age of a version may be off: the `Date` of an answer has whole seconds. */
+const AGE_ERROR = 2_000;
+
+/** A lease that this run has taken. */
+export interface Lease {
+  readonly leaseId: string;
+  /** The version that carries REFRESH_RELEASED, which a release must name. */
+  readonly releasedId: string | undefined;
+  /** Whether the last run let its lease go. One that did not may have left a token in escrow; so may one that knew no lease. */
+  readonly followsRelease: boolean;
+  /** Until when a request may be sent under it: epoch milliseconds of the run's own clock, which another run never sees. */
+  readonly lastRequestAt: number;
+}
 
 /**
- * Steps 1 and 2 of the protocol of protocol.ts: read, then take the lease.
+ * Steps 1 and 2 of the protocol of protocol.ts: look at the last lease, and take the next.
  *
  * @returns `held` where another run's lease holds; `again` where the state moved under our eyes
  */
 export async function takeLease(rotation: RotationContext): Promise<Lease | 'held' | 'again'> {
-  const { connection, tokenSecret, run } = rotation;
-  const { store } = rotation.ports;
+  const { connection, ports, tokenSecret, run } = rotation;
+  const { store } = ports;
   if (run.deadline - run.now() < EXCHANGE_RESERVE) throw outOfTime(`the wait of ${connection.name} for its turn`);
-  const current = await store.current(tokenSecret, run);
-  if (current === undefined) {
+  const stages = await store.stages(tokenSecret, run);
+  if (!stages.has('AWSCURRENT')) {
     await create(rotation);
     return 'again';
   }
-  const record = parseRecord(current.value, rotation);
-  // After the value, and both labels in one call: a lease taken since then makes our own collide.
-  const stages = await store.stages(tokenSecret, run);
-  if (stages.get('AWSCURRENT') !== current.versionId) return 'again';
   const last = stages.get(LEASE);
   const releasedId = stages.get(RELEASED);
-  const standing = await standingOf(last, releasedId, rotation);
-  if (standing === 'held') return 'held';
-  // The version's id goes into the name, not the namespace: whoever starts a rotation may choose one that is no UUID.
-  const leaseId = uuid5(`${tokenSecret} ${current.versionId}: lease after ${last ?? 'none'}`, uuid5.URL);
-  const heldUntil = new Date(run.deadline + LEASE_MARGIN).toISOString();
-  const value = new Redacted(JSON.stringify({ owner: run.id, heldUntil }));
-  const put = await store.put({ name: tokenSecret, versionId: leaseId, value, stages: [LEASE] }, run);
-  if (put === 'exists') return 'again';
-  // If the last run died after the store had refused a new token, that token lies in escrow. It is fetched under our own lease: two runs at it could
-  // throw away what a third has put there. Where it cannot be fetched our lease is left to run out, so that the next run looks there too.
-  if (standing === 'ran-out' && (await restoreFromEscrow(current.versionId, rotation))) {
-    await store.moveStage({ name: tokenSecret, stage: RELEASED, from: releasedId, to: leaseId }, run);
-    return 'again';
-  }
-  return { current, record, leaseId, releasedId };
+  const followsRelease = last !== undefined && last === releasedId;
+  if (last !== undefined && !followsRelease && (await isHeld(last, rotation))) return 'held';
+  return (await follow(last, { releasedId, followsRelease }, rotation)) ?? 'again';
 }
 
-/** How the last lease stands. A run that released its lease left nothing behind; one whose lease ran out is dead. */
-async function standingOf(
+/**
+ * Takes the lease that follows the run's own, which has run out while it slept: a laptop may, a function does not live so long.
+ *
+ * @returns `undefined` where another run has taken over
+ */
+export async function takeNextLease(
+  { leaseId, ...rest }: Lease,
+  rotation: RotationContext,
+): Promise<Lease | undefined> {
+  return follow(leaseId, rest, rotation);
+}
+
+async function follow(
   last: string | undefined,
-  releasedId: string | undefined,
+  rest: Pick<Lease, 'releasedId' | 'followsRelease'>,
   { ports, tokenSecret, run }: RotationContext,
-): Promise<'free' | 'held' | 'ran-out'> {
-  if (last === undefined || last === releasedId) return 'free';
-  const value = await ports.store.version(tokenSecret, last, run);
+): Promise<Lease | undefined> {
+  // From the last lease alone: whatever else a run has read, at most one takes over from it. The id goes into the name, not the namespace: a
+  // version's id need not be a UUID.
+  const leaseId = uuid5(`${tokenSecret}: lease after ${last ?? 'none'}`, uuid5.URL);
+  const heldSeconds = Math.ceil((Math.max(run.deadline - run.now(), 0) + LATENESS) / 1000);
+  // Counted from before the put: it is applied later, if at all.
+  const lastRequestAt = run.now() + heldSeconds * 1000 - REQUEST;
+  const value = new Redacted(JSON.stringify({ owner: run.id, heldSeconds }));
+  const put = await ports.store.put({ name: tokenSecret, versionId: leaseId, value, stages: [LEASE] }, run);
+  return put === 'exists' ? undefined : { ...rest, leaseId, lastRequestAt };
+}
+
+/** Lets a lease go. To be called only where no request under it can still arrive. */
+export async function releaseLease({ leaseId, releasedId }: Lease, rotation: RotationContext): Promise<void> {
+  const { ports, tokenSecret: name, run } = rotation;
+  await ports.store.moveStage({ name, stage: RELEASED, from: releasedId, to: leaseId }, run);
+}
+
+/** Whether an unreleased lease still holds, by the clock of Secrets Manager alone. */
+async function isHeld(leaseId: string, { ports, tokenSecret, run }: RotationContext): Promise<boolean> {
+  const version = await ports.store.version(tokenSecret, leaseId, run);
   // A version with a label is never gone: what is not found was put a moment ago.
-  if (value === undefined) return 'held';
-  const parsed = v.safeParse(LeaseValue, jsonOrUndefined(value));
-  return parsed.success && Date.parse(parsed.output.heldUntil) > run.now() ? 'held' : 'ran-out';
+  if (version === undefined) return true;
+  const parsed = v.safeParse(LeaseValue, jsonOrUndefined(version.value));
+  const heldSeconds = parsed.success ? parsed.output.heldSeconds : UNKNOWN_SECONDS;
+  return version.readAt.getTime() - version.createdAt.getTime() <= heldSeconds * 1000 + AGE_ERROR;
 }
 
 /** Makes the token secret from the seed. A code is no token yet, so its fingerprint is kept only once it has been exchanged. */
@@ -80,7 +110,10 @@ async function create({ connection, ports: { store }, tokenSecret, run }: Rotati
       : { connection: connection.name, rotates: false };
   const versionId = uuid5(`${tokenSecret} from ${fingerprint}`, uuid5.URL);
   if ((await store.create(tokenSecret, versionId, box(record), run)) === 'put') return;
-  // Made beforehand without a value, so that its key and policy are the operator's: give it the first one.
-  if ((await store.current(tokenSecret, run)) === undefined)
-    await store.put({ name: tokenSecret, versionId, value: box(record) }, run);
+  // Made beforehand without a value, so that its key and policy are the operator's: give it the first one. Nobody holds a lease yet, so this request
+  // may come after another run's, and must not move AWSCURRENT then: Secrets Manager gives that label to a first version whatever is asked for, and
+  // to another, such as beside one that a rotation has announced, only where no version has it.
+  await store.put({ name: tokenSecret, versionId, value: box(record), stages: [FIRST] }, run);
+  if ((await store.stages(tokenSecret, run)).has('AWSCURRENT')) return;
+  await store.moveStage({ name: tokenSecret, stage: 'AWSCURRENT', from: undefined, to: versionId }, run);
 }

@@ -1,16 +1,16 @@
-import * as v from 'valibot';
-import { RefreshError } from '../errors.ts';
-import type { Tokens } from '../ports.ts';
+import { outOfTime, RefreshError, Unanswered } from '../errors.ts';
+import type { StoredVersion, Tokens } from '../ports.ts';
 import { Redacted } from '../redacted.ts';
 import { takeLease } from './lease.ts';
-import { type Lease, LeaseHeld, type RotationContext } from './lease-held.ts';
+import { LeaseHeld } from './lease-held.ts';
+import { EXCHANGE_RESERVE, type RotationContext } from './rotation-context.ts';
 import {
   fingerprintOf,
   holdsSeed,
-  jsonOrUndefined,
   nextRecord,
+  parseRecord,
   type StoredTokens,
-  TokenRecord,
+  type TokenRecord,
   tokenMissing,
   tokensIn,
 } from './token-record.ts';
@@ -19,20 +19,22 @@ import {
  * The protocol by which a refresh token is spent once and never lost. Under refresh token rotation each token works once, and a second
  * use revokes the whole family, so every exchange of an AUTHORIZATION_CODE connection goes through here, whoever asks:
  *
- * 1. Read the token secret's AWSCURRENT and its staging labels.
- * 2. Lease: put a version under an id that follows from AWSCURRENT's id and from the last lease's id, labelled REFRESH_LEASE. Of several runs that
- *    saw the same state one succeeds. It proves, before the token is spent, that we may write and encrypt.
- * 3. Exchange once.
- * 4. Persist as AWSCURRENT, in one call; at the first refusal into escrow, then on until the deadline.
- * 5. Use (hand over to AppFlow) while the lease is held, so that an older token never overwrites a newer one there.
- * 6. Release: put the label REFRESH_RELEASED on the lease. A lease that was not released runs out just after its function's timeout.
+ * 1. Read both labels of the token secret. Where the last lease was not released and has not run out, another run is at it.
+ * 2. Lease: put a version under an id that follows from the last lease's id alone, labelled REFRESH_LEASE: at most one run takes over from a
+ *    lease. It proves, before the token is spent, that we may write and encrypt. It says for how long it holds; its age is read off Secrets
+ *    Manager's own clock, so no clock of ours decides anything.
+ * 3. Read AWSCURRENT, under the lease. Where the last lease ran out, store what its run left in escrow first.
+ * 4. Exchange once, if there is time for the longest exchange, put and escrow. An answer that does not come is not asked for again.
+ * 5. Persist as AWSCURRENT, in one call; where the store refuses or is slow, into escrow besides, then on until the deadline.
+ * 6. Use (hand over to AppFlow) while the lease is held, so that an older token never overwrites a newer one there.
+ * 7. Release: move the label REFRESH_RELEASED to the lease. Only where every request was answered: another may still arrive, and then the
+ *    lease is left to run out, which takes until after it could.
  *
  * Ids are chained to the last lease instead of counted: a counter would have to be searched for among old versions, and starts anew once they are
  * pruned; the chain needs the one `DescribeSecret` that reads both labels at once.
+ *
+ * What remains is one window: Salesforce has rotated, and no byte of its answer has reached the store or escrow.
  */
-
-/** At two new versions a refresh (one without rotation) and 100 versions a day: seconds. */
-const SHORTEST_INTERVAL = { rotating: 1_800, steady: 900 } as const;
 
 /** What is wanted of the protocol. */
 export type Demand =
@@ -49,8 +51,8 @@ export type Demand =
 
 /** The tokens in the hands of the run that holds the lease. */
 export interface Held extends StoredTokens {
-  /** False where the access token came from the store. */
-  readonly exchanged: boolean;
+  /** When the access token was stored, by Secrets Manager's clock; `undefined` where it was exchanged just now. */
+  readonly storedAt: Date | undefined;
 }
 
 export type Rotation<T> =
@@ -76,11 +78,16 @@ export async function withTokens<T>(
     if (lease === 'held') return { outcome: 'in-progress' };
     const held = new LeaseHeld(lease, rotation);
     try {
-      const tokens = await obtain(rotation, demand, lease, held);
+      const current = await held.current();
+      if (current === undefined) continue;
+      const tokens = await obtain(rotation, demand, current, held);
       if (tokens === 'superseded') return { outcome: 'superseded' };
       if (tokens === 'again') continue;
       if (tokens === 'outdated') return { outcome: 'in-progress' };
       return { outcome: 'done', result: await held.use(tokens, use) };
+    } catch (error) {
+      if (error instanceof Unanswered) held.mayStillArrive();
+      throw error;
     } finally {
       await held.release();
     }
@@ -88,69 +95,37 @@ export async function withTokens<T>(
   return { outcome: 'in-progress' };
 }
 
-/** Refuses an interval at which a day's versions would not fit into one secret. */
-export function checkInterval(connection: string, intervalSeconds: number, rotates: boolean): void {
-  const shortest = rotates ? SHORTEST_INTERVAL.rotating : SHORTEST_INTERVAL.steady;
-  if (intervalSeconds >= shortest) return;
-  const versions = rotates ? 2 : 1;
-  throw new RefreshError(
-    'INTERVAL_TOO_SHORT',
-    `Every ${intervalSeconds} s with ${versions} secret version${versions === 1 ? '' : 's'} a refresh makes ${Math.ceil((86_400 / intervalSeconds) * versions)} versions a day, and a secret may hold about 100.`,
-    `Set the tag refresh-interval-seconds of ${connection} to ${shortest} or more.`,
-  );
-}
-
-/** Whether the stored record says that rotation is on; false where nothing is stored or readable. For checks that come before the protocol. */
-export function knownToRotate(stored: Redacted | undefined): boolean {
-  if (stored === undefined) return false;
-  const result = v.safeParse(TokenRecord, jsonOrUndefined(stored));
-  return result.success && result.output.rotates;
-}
-
 async function obtain(
   rotation: RotationContext,
   demand: Demand,
-  { current, record }: Lease,
+  current: StoredVersion,
   held: LeaseHeld,
 ): Promise<Held | 'again' | 'superseded' | 'outdated'> {
-  const {
-    connection,
-    ports: { store },
-    tokenSecret,
-    operatorSecret,
-    run,
-  } = rotation;
   // Taking the lease has done it.
   if (demand.kind === 'restore') return 'superseded';
+  const { connection, ports, tokenSecret, operatorSecret, run } = rotation;
+  const record = parseRecord(current.value, rotation);
+  const stored = () => ({ ...tokensIn(record, operatorSecret), storedAt: current.createdAt });
   const isReauthorised = record.seedFingerprint !== fingerprintOf(connection.seed);
-  if (demand.kind === 'stored' || demand.kind === 'rotate') {
-    if (current.versionId === demand.versionId) return { ...tokensIn(record, operatorSecret), exchanged: false };
-    if (demand.kind === 'stored') return 'superseded';
+  // Tokens of an old seed are not used any more, whatever was demanded before a person stored another.
+  const isDemanded = !isReauthorised && 'versionId' in demand && current.versionId === demand.versionId;
+  if (demand.kind === 'stored') return isDemanded ? stored() : 'superseded';
+  if (demand.kind === 'rotate') {
+    if (isDemanded) return stored();
     // The version was current once: the rotation is done, and a refresh has come after it.
-    if ((await store.version(tokenSecret, demand.versionId, run)) !== undefined) return 'superseded';
+    if ((await ports.store.version(tokenSecret, demand.versionId, run)) !== undefined) return 'superseded';
   }
-  if (
-    demand.kind === 'exchange-unless-stored' &&
-    !isReauthorised &&
-    record.accessToken !== undefined &&
-    record.obtainedAt !== undefined
-  ) {
-    const obtainedAt = Date.parse(record.obtainedAt);
-    const age = run.now() - obtainedAt;
-    // A date in the future comes from a clock that was wrong, and says nothing.
-    const isYoung = age >= 0 && age < demand.intervalSeconds * 1000;
-    if (isYoung && obtainedAt > demand.profileUpdatedAt.getTime())
-      return { ...tokensIn(record, operatorSecret), exchanged: false };
-  }
+  if (demand.kind === 'exchange-unless-stored' && !isReauthorised && isUnused(record, current, demand, run.now()))
+    return stored();
   if (isReauthorised) {
     // The seed was read before the lease. Since then a person may have stored another, and a sibling have used that: then this one is the old one.
-    const now = await store.current(operatorSecret, run);
+    const now = await ports.store.current(operatorSecret, run);
     if (now === undefined || !holdsSeed(now.value, connection.seed)) return 'outdated';
   }
   const tokens = await exchange(rotation, isReauthorised, record).catch(async (error: unknown) => {
     if (!(error instanceof RefreshError) || error.code !== 'SALESFORCE_REFUSED') throw error;
     // Perhaps the token was refused because it is not the live one: look once whether the store has moved on.
-    const now = await store.current(tokenSecret, run);
+    const now = await ports.store.current(tokenSecret, run);
     if (now === undefined || now.versionId === current.versionId) throw error;
     return 'again' as const;
   });
@@ -170,7 +145,20 @@ async function obtain(
     next.rotates !== record.rotates;
   held.obtained(next, demand.kind === 'rotate' ? demand.versionId : undefined);
   if (needsVersion) await held.persist();
-  return { ...tokensIn(next, operatorSecret), exchanged: true };
+  return { ...tokensIn(next, operatorSecret), storedAt: undefined };
+}
+
+/** Whether an access token was stored less than an interval ago and not handed over since: the run that stored it died, or AppFlow failed. */
+function isUnused(
+  { accessToken, obtainedAt }: TokenRecord,
+  { createdAt, readAt }: StoredVersion,
+  { profileUpdatedAt, intervalSeconds }: Extract<Demand, { kind: 'exchange-unless-stored' }>,
+  now: number,
+): boolean {
+  if (accessToken === undefined || obtainedAt === undefined || createdAt <= profileUpdatedAt) return false;
+  // A token that came out of escrow is older than its version. Its own date is a clock of ours, which may be off: it can only make it older.
+  const age = Math.max(readAt.getTime() - createdAt.getTime(), now - Date.parse(obtainedAt));
+  return age < intervalSeconds * 1000;
 }
 
 async function exchange(rotation: RotationContext, fromSeed: boolean, record: TokenRecord): Promise<Tokens> {
@@ -179,6 +167,9 @@ async function exchange(rotation: RotationContext, fromSeed: boolean, record: To
   // Nothing to send: an exchange that was made brought no refresh token.
   if (!fromSeed && record.refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);
   const auth = await client();
+  // At this moment, not before: what came until here may have been slow.
+  if (run.deadline - run.now() < EXCHANGE_RESERVE)
+    throw outOfTime(`the refresh of ${connection.name}, before its token was sent`);
   if (fromSeed && 'authCode' in seed) return endpoint.exchangeCode(auth, seed.authCode, seed.redirectUri, run);
   if (fromSeed && 'refreshToken' in seed) return endpoint.exchangeRefreshToken(auth, seed.refreshToken, run);
   return endpoint.exchangeRefreshToken(auth, new Redacted(record.refreshToken ?? ''), run);

@@ -60,8 +60,22 @@ export function parseRecord(
   throw new RefreshError(
     'SECRET_MALFORMED',
     `${tokenSecret} does not hold what we wrote: somebody else changed it.`,
-    `Move AWSCURRENT of ${tokenSecret} back to the version before, or delete that secret, authorise the app again and store the new refresh token in ${operatorSecret}.`,
+    `Move AWSCURRENT of ${tokenSecret} back to the version before. Where that is no help, authorise the app again, store the new refresh token in ${operatorSecret}, and then delete ${tokenSecret}.`,
   );
+}
+
+/** Whether the stored record says that rotation is on; false where nothing is stored or readable. For checks that come before the protocol. */
+export function knownToRotate(stored: Redacted | undefined): boolean {
+  if (stored === undefined) return false;
+  const result = v.safeParse(TokenRecord, jsonOrUndefined(stored));
+  return result.success && result.output.rotates;
+}
+
+/** Whether these tokens come from that seed; false where nothing is stored or readable. */
+export function comesFrom(stored: Redacted | undefined, seed: Seed): boolean {
+  if (stored === undefined) return false;
+  const result = v.safeParse(TokenRecord, jsonOrUndefined(stored));
+  return result.success && result.output.seedFingerprint === fingerprintOf(seed);
 }
 
 export function jsonOrUndefined(value: Redacted): unknown {

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
 import { create as createRefresh } from '../../../functions/refresh.ts';
 import { create as createRotate } from '../../../functions/rotate.ts';
+import { systemClock } from '../../../functions/runtime/clock.ts';
 import type { Answer, Request } from './process.ts';
 
 const TIMEOUTS = { refresh: 45_000, rotate: 60_000 };
@@ -21,6 +22,7 @@ const clock = {
     now += milliseconds;
     tell({ kind: 'slept', milliseconds });
   },
+  timer: systemClock.timer,
 };
 
 function tell(answer: Answer): void {
