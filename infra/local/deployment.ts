@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 
 const Lambda = v.object({ timeout: v.number() });
 const Serverless = v.object({
+  params: v.object({ default: v.object({ maximumConcurrency: v.number() }) }),
   provider: v.object({ memorySize: v.number() }),
   functions: v.object({
     dispatch: Lambda,
@@ -16,7 +17,8 @@ const Serverless = v.object({
           sqs: v.object({
             batchSize: v.number(),
             functionResponseType: v.optional(v.literal('ReportBatchItemFailures')),
-            maximumConcurrency: v.number(),
+            // A parameter of that name: its default counts here.
+            maximumConcurrency: v.string(),
           }),
         }),
       ]),
@@ -38,9 +40,9 @@ const Queues = v.object({
   }),
 });
 
-const { functions, provider } = v.parse(Serverless, template('serverless.yml'));
+const { functions, params, provider } = v.parse(Serverless, template('serverless.yml'));
 const queues = v.parse(Queues, template('infra/aws/queue.yml')).Resources;
-const { batchSize, functionResponseType, maximumConcurrency } = functions.refresh.events[0].sqs;
+const { batchSize, functionResponseType } = functions.refresh.events[0].sqs;
 
 export type FunctionName = keyof typeof functions;
 
@@ -57,7 +59,7 @@ export const memoryMegabytes = provider.memorySize;
 /** Of the event source mapping between the queue and `refresh`. */
 export const mapping = {
   batchSize,
-  maximumConcurrency,
+  maximumConcurrency: params.default.maximumConcurrency,
   reportBatchItemFailures: functionResponseType !== undefined,
 };
 

@@ -34,7 +34,7 @@ describe('the local world', () => {
     expect(memoryMegabytes).toBe(figure(serverless, '\nprovider:', 'memorySize'));
     expect(mapping).toEqual({
       batchSize: figure(serverless, '\nfunctions:', 'batchSize'),
-      maximumConcurrency: figure(serverless, '\nfunctions:', 'maximumConcurrency'),
+      maximumConcurrency: figure(serverless, '\nparams:', 'maximumConcurrency'),
       reportBatchItemFailures: true,
     });
   });
