@@ -264,14 +264,14 @@ describe('the versions of a token secret', () => {
   });
 
   it.each(['dead', 'HTTP 503'] as const)(
-    'are left to a person after a day of flows that fail every five minutes (the token endpoint: %s)',
+    'are left to a person after nine hours of flows that fail every five minutes (the token endpoint: %s)',
     async (trouble) => {
       const world = await dueWorld('rotating');
       world.aws.appflow.flows.create({ flowName: 'orders', connectorProfileName: NAME });
       if (trouble === 'dead') await world.salesforce.revoke(CODE_APP, USER);
       else world.fault = (call) => (isExchange(call) ? { status: 503, code: 'server_error' } : undefined);
       let most = 0;
-      for (let n = 0; n < 288; n++) {
+      for (let n = 0; n < 108; n++) {
         world.clock.turn(TICK);
         await world.tick();
         await world.invoke('heal', failedRun(world, n)).catch(() => undefined);
@@ -292,7 +292,7 @@ describe('the versions of a token secret', () => {
     await world.tick();
     world.fault = (call) => (isExchange(call) ? { status: 503, code: 'server_error' } : undefined);
     let most = 0;
-    await ticks(world, 288, () => {
+    await ticks(world, 160, () => {
       most = Math.max(most, versions(world));
     });
     expect(most).toBeLessThanOrEqual(92);
