@@ -4,14 +4,12 @@ import { outOfTime, RefreshError, Unanswered } from '../core/errors.ts';
 import type { ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import { withRetries } from '../core/retry.ts';
-import type { Run } from '../core/run.ts';
+import { REQUEST_TIMEOUT_MS, type Run } from '../core/run.ts';
 import { isUnanswered } from './aws-call.ts';
 import { type Refusal, readRefusal } from './salesforce-refusal.ts';
 
 /** RFC 7523 section 2.1. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-/** Milliseconds for one request. */
-const TIMEOUT = 10_000;
 /** Characters of a response that are read at most; a token response has about 1,000. */
 const LONGEST_BODY = 65_536;
 /** Milliseconds by which the clocks may differ before it is worth a warning. */
@@ -165,7 +163,7 @@ class Endpoint implements TokenEndpoint {
         `Salesforce does not say when the access token ends (introspection: HTTP ${response.status}).`,
       );
     } catch (error) {
-      if (!isNetworkError(error)) throw error;
+      if (!isFetchError(error)) throw error;
       run.warn(this.#connection, 'Salesforce does not say when the access token ends (introspection got no answer).');
     }
     return null;
@@ -242,7 +240,7 @@ class Endpoint implements TokenEndpoint {
     run: Run,
   ): oauth.TokenEndpointRequestOptions & oauth.UserInfoRequestOptions & oauth.IntrospectionRequestOptions {
     return {
-      signal: () => AbortSignal.any([run.signal, AbortSignal.timeout(TIMEOUT)]),
+      signal: () => AbortSignal.any([run.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
       [oauth.allowInsecureRequests]: this.#isLoopback,
     };
   }
@@ -267,7 +265,7 @@ class Endpoint implements TokenEndpoint {
         { kind: 'do', text, ...(isSpending && wantsAuthorization ? { command } : {}) },
       );
     }
-    if (!isNetworkError(error)) return error;
+    if (!isFetchError(error)) return error;
     if (run.signal.aborted) {
       return outOfTime(
         `a request to ${this.#server.issuer}${isSpending ? ', which may have spent the refresh token' : ''}`,
@@ -316,7 +314,7 @@ async function jsonOf(response: Response): Promise<unknown> {
 
 function isWorthRetrying(error: unknown): boolean {
   if (error instanceof Refused) return error.refusal.kind === 'later' || error.refusal.kind === 'being-processed';
-  return isNetworkError(error);
+  return isFetchError(error);
 }
 
 /** Whether the token or code that was sent may be spent, or still be on its way. */
@@ -325,7 +323,7 @@ function isUndecided(error: unknown): boolean {
 }
 
 /** `fetch` throws a TypeError whose cause is the socket's error, or the abort's DOMException. */
-function isNetworkError(error: unknown): error is Error {
+function isFetchError(error: unknown): error is Error {
   if (error instanceof DOMException) return error.name === 'TimeoutError' || error.name === 'AbortError';
   return error instanceof TypeError && error.cause instanceof Error;
 }

@@ -28,7 +28,7 @@ function call(operation: string, resource: string): AwsCall {
   return { action: `secretsmanager:${operation}`, resource, unavailable: 'SECRETS_UNAVAILABLE', meanings };
 }
 
-/** The operator's secrets: read, never written. */
+/** Any secret: read, never written. */
 export function secretsAdapter(client: SecretsManagerClient): Secrets {
   return {
     async values(names, run) {

@@ -74,7 +74,7 @@ export function outOfTime(during: string, cause?: unknown): RefreshError {
  * must not release it then.
  */
 export class Unanswered extends RefreshError {
-  /** The same error, of a request whose outcome is unknown. */
+  /** The same error, of a request whose outcome is unknown. It loses its class: what is worth a new try is none where the first may still arrive. */
   static of({ code, message, next, cause }: RefreshError): Unanswered {
     return new Unanswered(code, message, next, cause);
   }

@@ -1,10 +1,9 @@
 import { belonging } from './connection/belonging.ts';
-import type { ListedTarget, Target } from './connection/target.ts';
+import { type ListedTarget, listedTargets, type Target } from './connection/target.ts';
 import type { Context } from './context.ts';
 import { RefreshError } from './errors.ts';
 import type { Flow } from './ports.ts';
 import { refresh } from './refresh.ts';
-import { listedTargets } from './refresh-by-hand.ts';
 import type { ConnectionReport, Refreshed } from './report.ts';
 import { datesOf, dueSince } from './schedule.ts';
 

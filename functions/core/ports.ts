@@ -24,7 +24,7 @@ export interface Profile {
 }
 
 export interface AppFlow {
-  /** `DescribeConnectorProfiles` for up to any number of names; a name without a profile is missing from the answer. */
+  /** `DescribeConnectorProfiles` for any number of names; a name without a profile is missing from the answer. */
   profiles(names: readonly string[], run: Run): Promise<ReadonlyMap<string, Profile>>;
   /** Every Salesforce profile of this account and Region. */
   salesforceProfiles(run: Run): Promise<ReadonlyMap<string, Profile>>;
@@ -69,6 +69,7 @@ export interface ListedSecret {
   readonly tags: ReadonlyMap<string, string>;
 }
 
+/** Any secret, read only. */
 export interface Secrets {
   /** The current versions of many secrets in few calls; for each one the value or what is wrong. */
   values(names: readonly string[], run: Run): Promise<ReadonlyMap<string, SecretVersion | RefreshError>>;
@@ -124,7 +125,7 @@ export interface Salesforce {
   tokenEndpoint(connection: { readonly name: string; readonly loginUrl: string }, secretName: string): TokenEndpoint;
 }
 
-/** The token secrets: ours alone to write. Names are full secret names. */
+/** Versions and labels of secrets by their full names. Token secrets alone are ever written. */
 export interface TokenStore {
   /** `AWSCURRENT`; `undefined` where the secret does not exist yet. */
   current(name: string, run: Run): Promise<StoredVersion | undefined>;

@@ -1,5 +1,5 @@
 import { belonging } from './connection/belonging.ts';
-import { type ListedTarget, targetOf, targetsOf } from './connection/target.ts';
+import { type ListedTarget, listedTargets, targetOf } from './connection/target.ts';
 import type { Context } from './context.ts';
 import { orRefreshError, RefreshError } from './errors.ts';
 import { refresh } from './refresh.ts';
@@ -31,11 +31,6 @@ export async function refreshByHand(names: readonly string[], dryRun: boolean, c
   const refreshed = await refresh({ targets, dryRun, belongs }, context);
   for (const one of refreshed.served) served.set(one.report.connection, one);
   return { served: unique.flatMap((name) => served.get(name) ?? []), bugs: refreshed.bugs };
-}
-
-/** All connections whose tags can be read. */
-export async function listedTargets({ rules, ports, run }: Context): Promise<readonly ListedTarget[]> {
-  return targetsOf(await ports.secrets.list(rules.secretPrefix, run), rules).targets;
 }
 
 async function describeAll(

@@ -1,14 +1,13 @@
 import { belonging, profileFor } from './connection/belonging.ts';
 import type { AuthorizationCodeConnection } from './connection/connection.ts';
 import { parseConnection } from './connection/parse-connection.ts';
-import { targetOf } from './connection/target.ts';
+import { listedTargets, targetOf } from './connection/target.ts';
 import type { Context } from './context.ts';
 import { outOfTime, RefreshError } from './errors.ts';
 import { obtainedFrom, rotationOf } from './grants/authorization-code.ts';
 import { checkAccessTokenLife, type Serving } from './grants/grant.ts';
 import { handOver } from './hand-over.ts';
-import { listedTargets } from './refresh-by-hand.ts';
-import { type Rotation, withTokens } from './token-rotation/protocol.ts';
+import { type RotationResult, withTokens } from './token-rotation/protocol.ts';
 import { parseRecord, tokensIn } from './token-rotation/token-record.ts';
 
 /** What Secrets Manager asks of a rotation function. */
@@ -23,7 +22,7 @@ export interface RotationRequest {
  * Milliseconds after the reading of the operator's secret within which a hand-over may begin. Late as it may arrive, it then comes less than two
  * minutes after a change that it does not know, and the schedule takes that change for unserved. (The other functions do not live longer.)
  */
-const HAND_OVER_WITHIN = 58_000;
+const HAND_OVER_WITHIN_MS = 58_000;
 
 /** Milliseconds between two looks at a lease that another run holds. */
 const PATIENCE = 2_000;
@@ -40,17 +39,17 @@ const PATIENCE = 2_000;
 export async function rotateSecret(request: RotationRequest, context: Context): Promise<void> {
   switch (request.step) {
     case 'createSecret':
-      return create(request, context);
+      return createSecret(request, context);
     case 'setSecret':
-      return set(request, context);
+      return setSecret(request, context);
     case 'testSecret':
-      return test(request, context);
+      return testSecret(request, context);
     case 'finishSecret':
-      return finish(request, context);
+      return finishSecret(request, context);
   }
 }
 
-async function create({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
+async function createSecret({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
   // Before anything is spent: a token that cannot be handed over is of no use.
   await servingOf(name, context);
   // Read anew at each attempt: while this one waits a person may store a new seed.
@@ -60,9 +59,9 @@ async function create({ connection: name, versionId }: RotationRequest, context:
   });
 }
 
-async function set({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
+async function setSecret({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
   await patiently(name, context, async () => {
-    const attempt = withDeadline(context, HAND_OVER_WITHIN);
+    const attempt = withDeadline(context, HAND_OVER_WITHIN_MS);
     const rotation = rotationOf(await readConnection(name, attempt), attempt);
     return withTokens(rotation, { kind: 'stored', versionId }, async (tokens) => {
       const serving = await servingOf(name, attempt);
@@ -75,7 +74,7 @@ async function set({ connection: name, versionId }: RotationRequest, context: Co
   });
 }
 
-async function test({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
+async function testSecret({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
   const { store } = context.ports;
   const rotation = rotationOf(await readConnection(name, context), context);
   const { tokenSecret, operatorSecret, endpoint, run } = rotation;
@@ -86,7 +85,7 @@ async function test({ connection: name, versionId }: RotationRequest, context: C
 }
 
 /** While AWSPENDING sits on a version that is not current, Secrets Manager takes the rotation for unfinished and refuses the next one. */
-async function finish({ connection, versionId }: RotationRequest, { rules, ports, run }: Context): Promise<void> {
+async function finishSecret({ connection, versionId }: RotationRequest, { rules, ports, run }: Context): Promise<void> {
   const { store } = ports;
   const name = rules.tokenPrefix + connection;
   const stages = await store.stages(name, run);
@@ -127,8 +126,8 @@ function withDeadline({ run, ...rest }: Context, milliseconds: number): Context 
   return { ...rest, run: { ...run, deadline: Math.min(run.deadline, run.now() + milliseconds) } };
 }
 
-/** Waits while another run holds the lease: it is done, or dead and its lease has run out, within a minute. */
-async function patiently<T>(name: string, { run }: Context, attempt: () => Promise<Rotation<T>>): Promise<void> {
+/** Waits while another run holds the lease, until it is released or has run out: within two minutes where it is a refresh. */
+async function patiently<T>(name: string, { run }: Context, attempt: () => Promise<RotationResult<T>>): Promise<void> {
   while ((await attempt()).outcome === 'in-progress') {
     if (run.now() + PATIENCE >= run.deadline) throw outOfTime(`the wait for another run of ${name}`);
     await run.sleep(PATIENCE * (0.5 + run.random() / 2));

@@ -1,3 +1,6 @@
+/** Milliseconds after which a request to AWS or to Salesforce is given up. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+
 /** The clock that a run lives by; tests bring their own. */
 export interface Clock {
   /** Epoch milliseconds. */

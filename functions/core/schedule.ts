@@ -25,11 +25,11 @@ export function datesOf({ secretChangedAt, intervalSeconds }: ListedTarget, prof
  * Milliseconds by which a profile's update must be later than a change of the secret to have taken it in: a refresh that was under way when the
  * change was made had read the secret before. A quick edit costs one refresh more.
  */
-const UNDER_WAY = 120_000;
+const UNDER_WAY_MS = 120_000;
 
 /** The moment since which a connection wants a refresh; in the future where it is fresh. */
 export function dueSince(dates: Dates): Date {
-  if (dates.secretChangedAt.getTime() > dates.profileUpdatedAt.getTime() - UNDER_WAY) return dates.secretChangedAt;
+  if (dates.secretChangedAt.getTime() > dates.profileUpdatedAt.getTime() - UNDER_WAY_MS) return dates.secretChangedAt;
   if (dates.profileUpdatedAt <= dates.profileCreatedAt) return dates.profileCreatedAt;
   return new Date(dates.profileUpdatedAt.getTime() + dates.intervalSeconds * 1000);
 }

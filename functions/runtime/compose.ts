@@ -9,6 +9,7 @@ import { secretsAdapter, tokenStoreAdapter } from '../adapters/secrets-manager.t
 import { signerAdapter } from '../adapters/signer.ts';
 import type { Rules } from '../core/context.ts';
 import type { Ports } from '../core/ports.ts';
+import { REQUEST_TIMEOUT_MS } from '../core/run.ts';
 import type { Settings } from './settings.ts';
 
 /** What the use cases need, joined: the only place where adapters meet core. */
@@ -33,7 +34,7 @@ export function compose(settings: Settings): Parts {
   // In milliseconds: a call that hangs must leave time for another.
   const requestHandler = new CountingHandler({
     connectionTimeout: 3_000,
-    requestTimeout: 10_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     throwOnRequestTimeout: true,
   });
   // Retries are ours. Endpoint, Region and credentials come from the SDK's standard variables.

@@ -21,7 +21,8 @@ export interface World extends Context {
 const RESERVE = 1_500;
 
 /**
- * Makes a Lambda handler: settings and clients once a container, a deadline a run, the outcome logged once, here at the edge.
+ * Makes a Lambda handler: settings and clients once a container, a deadline a run. An error that escapes is logged here, at the edge, unless it has
+ * been logged already.
  *
  * A RefreshError leaves with its code as `errorType`. Whatever else is thrown is a bug: it leaves with its name alone, since its message might
  * quote what it stumbled over.

@@ -33,7 +33,7 @@ export function throwWhatMayPass({ served, bugs }: Refreshed): void {
 }
 
 /**
- * Says at every tick how all connections are, as gauges: an alarm on a gauge stands while the fault does, and clears when it is over.
+ * Says at every tick how all connections are, as gauges: an alarm on a gauge lasts as long as its fault.
  * Of escrow the names are listed, never the values.
  */
 export async function recordTick(

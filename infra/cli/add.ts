@@ -1,10 +1,9 @@
 import { isLoginHost } from '../../functions/core/connection/login-hosts.ts';
 import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
-import { isConnectionName, isProfileName } from '../../functions/core/connection/target.ts';
+import { isConnectionName, isProfileName, listedTargets } from '../../functions/core/connection/target.ts';
 import type { GrantType } from '../../functions/core/credentials.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import { listedTargets } from '../../functions/core/refresh-by-hand.ts';
 import type { LoginArguments } from './authorize.ts';
 import { type AddArguments, type Draft, draftOf, type Place } from './draft.ts';
 import { alreadyThere, operatorSecrets } from './operator-secrets.ts';

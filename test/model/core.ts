@@ -26,7 +26,7 @@ export const unchanged: Core = {
   slotOf: schedule.slotOf,
   errors,
   Redacted: redacted.Redacted,
-  LATENESS: rotationContext.LATENESS,
+  LATENESS: rotationContext.LATENESS_MS,
 };
 
 /** A copy of functions/core in another folder. */
@@ -45,6 +45,6 @@ export async function loadCore(folder: string): Promise<Core> {
     errors: copiedErrors,
     Redacted: copiedRedacted.Redacted,
     // How late a request may arrive is physics, not code: a copy does not change it.
-    LATENESS: rotationContext.LATENESS,
+    LATENESS: rotationContext.LATENESS_MS,
   };
 }

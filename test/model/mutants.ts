@@ -98,7 +98,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PROTOCOL,
-        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE) throw',
+        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE_MS) throw',
         instead: 'if (run.deadline < 0) throw',
       },
     ],
@@ -109,7 +109,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PROTOCOL,
-        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE) throw',
+        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE_MS) throw',
         instead: 'if (run.deadline - run.now() < 15_000) throw',
       },
     ],
@@ -166,7 +166,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a change of the secret counts as taken in by any later hand-over',
-    edits: [{ file: 'schedule.ts', text: 'const UNDER_WAY = 120_000;', instead: 'const UNDER_WAY = 0;' }],
+    edits: [{ file: 'schedule.ts', text: 'const UNDER_WAY_MS = 120_000;', instead: 'const UNDER_WAY_MS = 0;' }],
     scenarios: [{ start: 'stored', runs: ['queue'], rotates: true, bounds: { seeds: 1, slows: 1 } }],
   },
   {
@@ -174,8 +174,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: LEASE,
-        text: 'Math.ceil((Math.max(run.deadline - run.now(), 0) + LATENESS) / 1000)',
-        instead: 'Math.ceil((run.deadline + LATENESS) / 1000)',
+        text: 'Math.ceil((Math.max(run.deadline - run.now(), 0) + LATENESS_MS) / 1000)',
+        instead: 'Math.ceil((run.deadline + LATENESS_MS) / 1000)',
       },
       {
         file: LEASE,
@@ -190,7 +190,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: LEASE,
-        text: '(Math.max(run.deadline - run.now(), 0) + LATENESS)',
+        text: '(Math.max(run.deadline - run.now(), 0) + LATENESS_MS)',
         instead: 'Math.max(run.deadline - run.now(), 0)',
       },
     ],
@@ -303,7 +303,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'setSecret may begin its hand-over long after it has read the seed',
-    edits: [{ file: 'rotate-secret.ts', text: 'HAND_OVER_WITHIN = 58_000;', instead: 'HAND_OVER_WITHIN = 118_000;' }],
+    edits: [
+      { file: 'rotate-secret.ts', text: 'HAND_OVER_WITHIN_MS = 58_000;', instead: 'HAND_OVER_WITHIN_MS = 118_000;' },
+    ],
     scenarios: [
       { start: 'stored', runs: ['queue', 'rotate'], rotates: true, bounds: { seeds: 1, lates: 1, pauses: 1 } },
     ],

@@ -43,9 +43,9 @@ function build(name: string, parsing: Parsing): Connection | undefined {
   if (grantType === undefined) return undefined;
   switch (grantType) {
     case 'JWT_BEARER':
-      return jwtBearer(base, parsing);
+      return parseJwtBearer(base, parsing);
     case 'AUTHORIZATION_CODE':
-      return authorizationCode(base, parsing);
+      return parseAuthorizationCode(base, parsing);
     case 'CLIENT_CREDENTIALS':
       return {
         ...base,
@@ -69,7 +69,7 @@ function handOverOf<G extends keyof typeof HAND_OVERS>(
   return handOver ?? standard;
 }
 
-function jwtBearer(base: ConnectionBase, parsing: Parsing): JwtBearerConnection {
+function parseJwtBearer(base: ConnectionBase, parsing: Parsing): JwtBearerConnection {
   const { values, problems, keys } = parsing;
   const handOver = handOverOf('JWT_BEARER', parsing);
   const key = signingKey('privateKey', 'kmsKeyId', parsing);
@@ -100,7 +100,7 @@ function jwtBearer(base: ConnectionBase, parsing: Parsing): JwtBearerConnection 
   };
 }
 
-function authorizationCode(base: ConnectionBase, parsing: Parsing): AuthorizationCodeConnection {
+function parseAuthorizationCode(base: ConnectionBase, parsing: Parsing): AuthorizationCodeConnection {
   const { values, problems } = parsing;
   const { refreshToken, oAuthRequest } = values;
   if (refreshToken !== undefined && oAuthRequest !== undefined)

@@ -1,12 +1,13 @@
 import { RefreshError } from '../errors.ts';
-import type { ListedSecret } from '../ports.ts';
+import type { ListedSecret, Ports } from '../ports.ts';
+import type { Run } from '../run.ts';
 
 /** One connection that somebody wants refreshed. */
 export interface Target {
   readonly connection: string;
   readonly connectorProfileName: string;
   readonly intervalSeconds: number;
-  /** Set by the queue: leave the connection alone where its profile was updated after this moment. */
+  /** Leave the connection alone where its profile was updated after this moment: the tick, or the start of the failed flow run. */
   readonly unlessUpdatedAfter?: Date;
   /** The queue asks again after a failure: a token that was put into escrow then is stored, also where the profile is up to date. */
   readonly isRetry?: boolean;
@@ -93,4 +94,17 @@ export function targetsOf(
     }
   }
   return { targets, faulty };
+}
+
+/** All connections whose tags can be read. */
+export async function listedTargets({
+  rules,
+  ports,
+  run,
+}: {
+  readonly rules: TargetRules;
+  readonly ports: Ports;
+  readonly run: Run;
+}): Promise<readonly ListedTarget[]> {
+  return targetsOf(await ports.secrets.list(rules.secretPrefix, run), rules).targets;
 }

@@ -4,7 +4,7 @@ import { RefreshError } from '../errors.ts';
 import type { ClientAuth } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
 import { dueSince } from '../schedule.ts';
-import { type Demand, type Held, withTokens } from '../token-rotation/protocol.ts';
+import { type Demand, type LiveTokens, withTokens } from '../token-rotation/protocol.ts';
 import type { RotationContext } from '../token-rotation/rotation-context.ts';
 import { comesFrom, knownToRotate, parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
 import { areVersionsScarce, checkInterval, versionsScarce } from '../token-rotation/versions.ts';
@@ -37,13 +37,13 @@ async function obtain(
   use: (obtained: Obtained) => Promise<void>,
 ): Promise<Obtained | 'in-progress'> {
   const { target, profile } = serving;
-  const stored = storedTokens(serving.tokenSecret);
+  const stored = storedRecord(serving.tokenSecret);
   checkInterval(connection.name, target.intervalSeconds, knownToRotate(stored));
   const rotation = rotationOf(connection, serving);
   if (comesFrom(stored, connection.seed) && !isFirstAttempt(serving) && (await areVersionsScarce(rotation))) {
     if (!(await wasJustChanged(serving))) throw versionsScarce(rotation);
   }
-  const useTokens = async (tokens: Held): Promise<Obtained> => {
+  const useTokens = async (tokens: LiveTokens): Promise<Obtained> => {
     const obtained = await obtainedFrom(tokens, rotation);
     if (tokens.storedAt !== undefined && !outlivesInterval(obtained.validUntil, serving)) throw new Stale();
     checkAccessTokenLife(obtained.validUntil, serving);
@@ -74,13 +74,13 @@ async function obtain(
 
 /** Whether a person asked, or the schedule for the first time in an interval. Healing and repetitions spend versions that others need. */
 function isFirstAttempt({ target, profile, rules }: Serving): boolean {
-  const { unlessUpdatedAfter: scheduledTime, isRetry = false, isHealing = false, intervalSeconds } = target;
-  if (scheduledTime === undefined) return true;
+  const { unlessUpdatedAfter, isRetry = false, isHealing = false, intervalSeconds } = target;
+  if (unlessUpdatedAfter === undefined) return true;
   if (isRetry || isHealing) return false;
   // As if the secret had never changed: whether it has is asked only where versions are scarce.
   const { createdAt: profileCreatedAt, updatedAt: profileUpdatedAt } = profile;
   const since = dueSince({ secretChangedAt: new Date(0), profileCreatedAt, profileUpdatedAt, intervalSeconds });
-  return scheduledTime.getTime() - since.getTime() < rules.tickSeconds * 1000;
+  return unlessUpdatedAfter.getTime() - since.getTime() < rules.tickSeconds * 1000;
 }
 
 /** Milliseconds for which a change of the operator's secret counts as a person's act: the listing that schedules lags by up to five minutes. */
@@ -97,7 +97,7 @@ async function rehearse(
   serving: Serving,
   use: (obtained: Obtained) => Promise<void>,
 ): Promise<Obtained> {
-  const stored = storedTokens(serving.tokenSecret);
+  const stored = storedRecord(serving.tokenSecret);
   const rotates = knownToRotate(stored);
   checkInterval(connection.name, serving.target.intervalSeconds, rotates);
   const rotation = rotationOf(connection, serving);
@@ -181,8 +181,8 @@ export async function clientOf(connection: AuthorizationCodeConnection, context:
   );
 }
 
-/** The token secret's value from the shared read. That there is none yet is no error; that it cannot be read is. */
-function storedTokens(tokenSecret: Read): Redacted | undefined {
+/** The token secret's value from the shared read. No token secret yet is fine; one that cannot be read throws. */
+function storedRecord(tokenSecret: Read): Redacted | undefined {
   if (tokenSecret === undefined || (tokenSecret instanceof RefreshError && tokenSecret.code === 'SECRET_NOT_FOUND'))
     return undefined;
   if (tokenSecret instanceof RefreshError) throw tokenSecret;

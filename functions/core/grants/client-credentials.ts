@@ -1,7 +1,7 @@
 import type { ClientCredentialsConnection } from '../connection/connection.ts';
 import { RefreshError } from '../errors.ts';
 import { clientFrom } from './client-secret.ts';
-import { checkAccessTokenLife, type Grant, type Obtained, type Serving } from './grant.ts';
+import { accessTokenAlone, checkAccessTokenLife, type Grant, type Obtained, type Serving } from './grant.ts';
 
 /** CLIENT_CREDENTIALS (RFC 6749 section 4.4): the ARN for AppFlow to use, tried first, or an access token that we fetched with its secret. */
 export function clientCredentials(connection: ClientCredentialsConnection): Grant {
@@ -33,7 +33,7 @@ async function obtain(connection: ClientCredentialsConnection, serving: Serving)
   }
   const validUntil = await endpoint.expiryOf(client, accessToken, run);
   checkAccessTokenLife(validUntil, serving);
-  return { credentials: { oAuth2GrantType: 'AUTHORIZATION_CODE', accessToken }, handOver, validUntil, renewed };
+  return { credentials: accessTokenAlone(accessToken), handOver, validUntil, renewed };
 }
 
 async function checkSupport(name: string, { supportedGrants }: Serving): Promise<void> {

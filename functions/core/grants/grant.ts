@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import type { Credentials } from '../credentials.ts';
 import { RefreshError } from '../errors.ts';
 import type { Profile, SecretVersion } from '../ports.ts';
+import type { Redacted } from '../redacted.ts';
 
 /** What was read of a secret: its current version, what is wrong with it, or `undefined` where nothing was. */
 export type Read = SecretVersion | RefreshError | undefined;
@@ -44,6 +45,11 @@ export interface Grant {
   obtain(serving: Serving, use: (obtained: Obtained) => Promise<void>): Promise<Obtained | 'in-progress'>;
   /** Finishes what an earlier run had to leave undone although the profile is up to date. */
   finish(serving: Serving): Promise<void>;
+}
+
+/** An access token by itself: AppFlow takes one under AUTHORIZATION_CODE, whichever grant it came from. */
+export function accessTokenAlone(accessToken: Redacted): Credentials {
+  return { oAuth2GrantType: 'AUTHORIZATION_CODE', accessToken };
 }
 
 /** The end of an access token, held against the interval: one whose end nobody knows is taken to last. */

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
 import type { Tokens } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
-import type { Grant, Obtained, Serving } from './grant.ts';
+import { accessTokenAlone, type Grant, type Obtained, type Serving } from './grant.ts';
 
 /** Life of a JWT that we exchange ourselves, at once: the shortest that Salesforce's documents speak of. */
 const OWN_ASSERTION_SECONDS = 180;
@@ -33,7 +33,7 @@ async function obtain(connection: JwtBearerConnection, serving: Serving): Promis
   const renewed = () => obtain(connection, serving);
   if (handOver === 'ACCESS_TOKEN') {
     const { accessToken } = (await exchangeWithNextKey(connection, serving)) ?? (await exchange(connection, serving));
-    return { credentials: { oAuth2GrantType: 'AUTHORIZATION_CODE', accessToken }, handOver, validUntil: null, renewed };
+    return { credentials: accessTokenAlone(accessToken), handOver, validUntil: null, renewed };
   }
   const { rules, target, run } = serving;
   const lifetimeSeconds = connection.lifetimeSeconds ?? rules.jwtLifetimeSeconds;

@@ -4,7 +4,7 @@ import type { StoredVersion } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
 import { keepInEscrow, restoreFromEscrow } from './escrow.ts';
 import { type Lease, releaseLease, takeNextLease } from './lease.ts';
-import { HAND_OVER_RESERVE, type RotationContext, SLOW_PUT } from './rotation-context.ts';
+import { HAND_OVER_RESERVE_MS, type RotationContext, SLOW_PUT_MS } from './rotation-context.ts';
 import { box, type TokenRecord } from './token-record.ts';
 
 /** Milliseconds between two attempts to store a token: at first, and at the most. */
@@ -86,7 +86,7 @@ export class LeaseHeld {
       this.#state = 'unsafe';
       await this.#keep(this.#record);
       this.#notPersisted = this.#error(refusal);
-      if (run.now() + wait >= run.deadline - HAND_OVER_RESERVE) return;
+      if (run.now() + wait >= run.deadline - HAND_OVER_RESERVE_MS) return;
       await run.sleep(wait * (0.5 + run.random() / 2));
     }
     this.#state = 'persisted';
@@ -101,7 +101,10 @@ export class LeaseHeld {
       result = await use(held);
     } catch (error) {
       if (error instanceof Unanswered) this.mayStillArrive();
-      if (this.#notPersisted !== undefined) throw this.#notPersisted;
+      if (this.#notPersisted !== undefined) {
+        this.#warn('the hand-over failed as well', error);
+        throw this.#notPersisted;
+      }
       if (this.#state === 'obtained') await this.#keepAccessToken();
       throw error;
     }
@@ -115,7 +118,7 @@ export class LeaseHeld {
       await releaseLease(this.#lease, this.#rotation);
     } catch (error) {
       this.#warn(
-        'the lease on its token secret was not released; the next refresh may have to wait two minutes',
+        'the lease on its token secret was not released; the next refresh may have to wait up to three minutes',
         error,
       );
     }
@@ -135,7 +138,7 @@ export class LeaseHeld {
   }
 
   async #isSlow(attempt: Promise<unknown>): Promise<boolean> {
-    const timer = this.#rotation.run.timer(SLOW_PUT);
+    const timer = this.#rotation.run.timer(SLOW_PUT_MS);
     const isSlow = await Promise.race([attempt.then(() => false), timer.rung.then(() => true)]);
     timer.cancel();
     return isSlow;
@@ -185,7 +188,7 @@ export class LeaseHeld {
     }
   }
 
-  /** Nothing but the access token is new, and it did not arrive: stored, it saves the next attempt an exchange. Nothing is lost without it. */
+  /** Only the access token is new, and the hand-over failed. Storing it saves the next attempt an exchange. */
   async #keepAccessToken(): Promise<void> {
     if (this.#record === undefined || this.#isOver()) return;
     const refusal = await this.#tryPut(box(this.#record));

@@ -2,7 +2,8 @@ import { v5 as uuid5 } from 'uuid';
 import * as v from 'valibot';
 import { outOfTime } from '../errors.ts';
 import { Redacted } from '../redacted.ts';
-import { EXCHANGE_RESERVE, LATENESS, REQUEST, type RotationContext } from './rotation-context.ts';
+import { REQUEST_TIMEOUT_MS } from '../run.ts';
+import { EXCHANGE_RESERVE_MS, LATENESS_MS, type RotationContext } from './rotation-context.ts';
 import { box, fingerprintOf, jsonOrUndefined, type TokenRecord } from './token-record.ts';
 
 /** The staging label of the last lease. */
@@ -33,21 +34,21 @@ export interface Lease {
 /**
  * Steps 1 and 2 of the protocol of protocol.ts: look at the last lease, and take the next.
  *
- * @returns `held` where another run's lease holds; `again` where the state moved under our eyes
+ * @returns `held-by-another` where another run's lease holds; `again` where the state moved under our eyes
  */
-export async function takeLease(rotation: RotationContext): Promise<Lease | 'held' | 'again'> {
+export async function takeLease(rotation: RotationContext): Promise<Lease | 'held-by-another' | 'again'> {
   const { connection, ports, tokenSecret, run } = rotation;
   const { store } = ports;
-  if (run.deadline - run.now() < EXCHANGE_RESERVE) throw outOfTime(`the wait of ${connection.name} for its turn`);
+  if (run.deadline - run.now() < EXCHANGE_RESERVE_MS) throw outOfTime(`the wait of ${connection.name} for its turn`);
   const stages = await store.stages(tokenSecret, run);
   if (!stages.has('AWSCURRENT')) {
-    await create(rotation);
+    await createTokenSecret(rotation);
     return 'again';
   }
   const last = stages.get(LEASE);
   const releasedId = stages.get(RELEASED);
   const followsRelease = last !== undefined && last === releasedId;
-  if (last !== undefined && !followsRelease && (await isHeld(last, rotation))) return 'held';
+  if (last !== undefined && !followsRelease && (await isHeld(last, rotation))) return 'held-by-another';
   return (await follow(last, { releasedId, followsRelease }, rotation)) ?? 'again';
 }
 
@@ -71,9 +72,9 @@ async function follow(
   // From the last lease alone: whatever else a run has read, at most one takes over from it. The id goes into the name, not the namespace: a
   // version's id need not be a UUID.
   const leaseId = uuid5(`${tokenSecret}: lease after ${last ?? 'none'}`, uuid5.URL);
-  const heldSeconds = Math.ceil((Math.max(run.deadline - run.now(), 0) + LATENESS) / 1000);
+  const heldSeconds = Math.ceil((Math.max(run.deadline - run.now(), 0) + LATENESS_MS) / 1000);
   // Counted from before the put: it is applied later, if at all.
-  const lastRequestAt = run.now() + heldSeconds * 1000 - REQUEST;
+  const lastRequestAt = run.now() + heldSeconds * 1000 - REQUEST_TIMEOUT_MS;
   const value = new Redacted(JSON.stringify({ owner: run.id, heldSeconds }));
   const put = await ports.store.put({ name: tokenSecret, versionId: leaseId, value, stages: [LEASE] }, run);
   return put === 'exists' ? undefined : { ...rest, leaseId, lastRequestAt };
@@ -96,7 +97,7 @@ async function isHeld(leaseId: string, { ports, tokenSecret, run }: RotationCont
 }
 
 /** Makes the token secret from the seed. A code is no token yet, so its fingerprint is kept only once it has been exchanged. */
-async function create({ connection, ports: { store }, tokenSecret, run }: RotationContext): Promise<void> {
+async function createTokenSecret({ connection, ports: { store }, tokenSecret, run }: RotationContext): Promise<void> {
   const { seed } = connection;
   const fingerprint = fingerprintOf(seed);
   const record: TokenRecord =

@@ -3,7 +3,7 @@ import type { StoredVersion, Tokens } from '../ports.ts';
 import { Redacted } from '../redacted.ts';
 import { takeLease } from './lease.ts';
 import { LeaseHeld } from './lease-held.ts';
-import { EXCHANGE_RESERVE, type RotationContext } from './rotation-context.ts';
+import { EXCHANGE_RESERVE_MS, type RotationContext } from './rotation-context.ts';
 import {
   fingerprintOf,
   holdsSeed,
@@ -40,7 +40,7 @@ import {
 export type Demand =
   /** A person asked: exchange. */
   | { readonly kind: 'exchange' }
-  /** The queue asked: exchange, unless the last run stored a token and died, or AppFlow failed, before it was handed over. */
+  /** The queue or `heal` asked: exchange, unless the last run stored a token and died, or AppFlow failed, before it was handed over. */
   | { readonly kind: 'exchange-unless-stored'; readonly profileUpdatedAt: Date; readonly intervalSeconds: number }
   /** Secrets Manager asked: exchange, and store under its id, unless that is done. */
   | { readonly kind: 'rotate'; readonly versionId: string }
@@ -50,12 +50,13 @@ export type Demand =
   | { readonly kind: 'stored'; readonly versionId: string };
 
 /** The tokens in the hands of the run that holds the lease. */
-export interface Held extends StoredTokens {
+export interface LiveTokens extends StoredTokens {
   /** When the access token was stored, by Secrets Manager's clock; `undefined` where it was exchanged just now. */
   readonly storedAt: Date | undefined;
 }
 
-export type Rotation<T> =
+/** What came of it. `superseded`: nothing is left to do, since the demanded version is not current any more, or escrow alone was to be emptied. */
+export type RotationResult<T> =
   | { readonly outcome: 'done'; readonly result: T }
   | { readonly outcome: 'in-progress' }
   | { readonly outcome: 'superseded' };
@@ -69,18 +70,18 @@ export type Rotation<T> =
 export async function withTokens<T>(
   rotation: RotationContext,
   demand: Demand,
-  use: (held: Held) => Promise<T>,
-): Promise<Rotation<T>> {
+  use: (tokens: LiveTokens) => Promise<T>,
+): Promise<RotationResult<T>> {
   // Each turn of the loop means that somebody else moved the state; nobody moves it often.
   for (let turn = 0; turn < 4; turn++) {
     const lease = await takeLease(rotation);
     if (lease === 'again') continue;
-    if (lease === 'held') return { outcome: 'in-progress' };
+    if (lease === 'held-by-another') return { outcome: 'in-progress' };
     const held = new LeaseHeld(lease, rotation);
     try {
       const current = await held.current();
       if (current === undefined) continue;
-      const tokens = await obtain(rotation, demand, current, held);
+      const tokens = await tokensFor(rotation, demand, current, held);
       if (tokens === 'superseded') return { outcome: 'superseded' };
       if (tokens === 'again') continue;
       if (tokens === 'outdated') return { outcome: 'in-progress' };
@@ -95,13 +96,13 @@ export async function withTokens<T>(
   return { outcome: 'in-progress' };
 }
 
-async function obtain(
+async function tokensFor(
   rotation: RotationContext,
   demand: Demand,
   current: StoredVersion,
   held: LeaseHeld,
-): Promise<Held | 'again' | 'superseded' | 'outdated'> {
-  // Taking the lease has done it.
+): Promise<LiveTokens | 'again' | 'superseded' | 'outdated'> {
+  // It was stored when the lease had been taken.
   if (demand.kind === 'restore') return 'superseded';
   const { connection, ports, tokenSecret, operatorSecret, run } = rotation;
   const record = parseRecord(current.value, rotation);
@@ -168,7 +169,7 @@ async function exchange(rotation: RotationContext, fromSeed: boolean, record: To
   if (!fromSeed && record.refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);
   const auth = await client();
   // At this moment, not before: what came until here may have been slow.
-  if (run.deadline - run.now() < EXCHANGE_RESERVE)
+  if (run.deadline - run.now() < EXCHANGE_RESERVE_MS)
     throw outOfTime(`the refresh of ${connection.name}, before its token was sent`);
   if (fromSeed && 'authCode' in seed) return endpoint.exchangeCode(auth, seed.authCode, seed.redirectUri, run);
   if (fromSeed && 'refreshToken' in seed) return endpoint.exchangeRefreshToken(auth, seed.refreshToken, run);

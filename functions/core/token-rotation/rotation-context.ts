@@ -1,6 +1,6 @@
 import type { AuthorizationCodeConnection } from '../connection/connection.ts';
 import type { ClientAuth, Escrow, TokenEndpoint, TokenStore } from '../ports.ts';
-import type { Run } from '../run.ts';
+import { REQUEST_TIMEOUT_MS, type Run } from '../run.ts';
 
 /** What the protocol needs for one connection. */
 export interface RotationContext {
@@ -16,18 +16,14 @@ export interface RotationContext {
   readonly run: Run;
 }
 
-/**
- * How long things take at the most, in milliseconds. Each request to AWS and to Salesforce is given up after ten seconds.
- */
-export const REQUEST = 10_000;
 /** A put that has not answered by then gets escrow beside it. */
-export const SLOW_PUT = 3_000;
+export const SLOW_PUT_MS = 3_000;
 /**
  * What must be left at the moment at which a token is sent: the longest exchange, then a put that does not answer, and the longest escrow beside
  * it. A second is for what happens in between.
  */
-export const EXCHANGE_RESERVE = REQUEST + SLOW_PUT + REQUEST + 1_000;
+export const EXCHANGE_RESERVE_MS = REQUEST_TIMEOUT_MS + SLOW_PUT_MS + REQUEST_TIMEOUT_MS + 1_000;
 /** What is kept back of the deadline so that AppFlow can still be handed the access token. */
-export const HAND_OVER_RESERVE = 10_000;
+export const HAND_OVER_RESERVE_MS = 10_000;
 /** A request that got no answer is taken to be able to arrive for this long after its run has ended. */
-export const LATENESS = 60_000;
+export const LATENESS_MS = 60_000;
