@@ -77,14 +77,14 @@ export function networkCode(error: unknown): string | undefined {
 }
 
 /**
- * Whether a request was sent, or may have been, and got no answer that settles it. A gateway's own answer (502, 504) is none: what is behind
- * it may still be at work.
+ * Whether a request was sent, or may have been, and got no answer that settles it: all that is not known never to have left. A gateway's own
+ * answer (502, 504) is none: what is behind it may still be at work.
  */
 export function isUnanswered(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const status = httpStatus(error);
   if (status !== undefined) return status === 502 || status === 504;
-  return isNetworkError(error) && !NOT_SENT_CODES.has(networkCode(error) ?? '');
+  return !NOT_SENT_CODES.has(networkCode(error) ?? '');
 }
 
 function isNetworkError(error: Error): boolean {
@@ -171,7 +171,8 @@ export async function callAws<T>(
         try {
           return await attempt({ abortSignal: run.signal });
         } catch (error) {
-          isLost ||= !READ.test(call.action) && isUnanswered(error);
+          // What is denied before it is sent, such as for want of credentials, has no status either.
+          isLost ||= !READ.test(call.action) && awsErrorKind(error) !== 'denied' && isUnanswered(error);
           throw error;
         }
       },

@@ -23,7 +23,8 @@ export async function withRetries<T>(
         n + 1 < attempts && isWorthRetrying(error) && run.now() + wait < run.deadline && !run.signal.aborted;
       if (!again) throw error;
       await run.sleep(wait);
-      if (run.signal.aborted) throw error;
+      // Looked at again: a laptop may have slept for longer than it was asked to.
+      if (run.signal.aborted || run.now() >= run.deadline) throw error;
     }
   }
 }

@@ -20,7 +20,7 @@ export interface RotationRequest {
 
 /**
  * Milliseconds after the reading of the operator's secret within which a hand-over may begin. Late as it may arrive, it then comes less than two
- * minutes after a change that it does not know, and the schedule takes that change for unserved. (The other functions do not live longer.)
+ * minutes after a change that it does not know, and the schedule takes that change for unserved. (A run of any other function, or of the command line, ends by then.)
  */
 const HAND_OVER_WITHIN_MS = 58_000;
 

@@ -35,6 +35,8 @@ export function compose(settings: Settings): Parts {
   const requestHandler = new CountingHandler({
     connectionTimeout: 3_000,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // From the headers of an answer to its end.
+    socketTimeout: REQUEST_TIMEOUT_MS,
     throwOnRequestTimeout: true,
   });
   // Retries are ours. Endpoint, Region and credentials come from the SDK's standard variables.

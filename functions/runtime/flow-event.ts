@@ -8,7 +8,7 @@ const USAGE = "heal takes AppFlow's events 'AppFlow End Flow Run Report' and 'Ap
 const Time = v.pipe(
   v.string('must be a string'),
   v.transform((text) => new Date(text.replace(/\[[\w/]+\]$/, ''))),
-  v.check((date) => !Number.isNaN(date.getTime()), 'is no time'),
+  v.check((date) => !Number.isNaN(date.getTime()), 'is not a time'),
 );
 
 /** https://docs.aws.amazon.com/appflow/latest/userguide/flow-notifications.html, as far as it is needed. */
@@ -17,10 +17,10 @@ const FlowEvent = v.object({
   time: Time,
   'detail-type': v.picklist(
     ['AppFlow End Flow Run Report', 'AppFlow Scheduled Flow Deactivated'],
-    'is none of the events that can be healed',
+    'is not an event that can be healed',
   ),
   detail: v.object({
-    'flow-name': v.pipe(v.string('must be a string'), v.regex(/^[\w!@#.-]{1,256}$/, 'is no name of a flow')),
+    'flow-name': v.pipe(v.string('must be a string'), v.regex(/^[\w!@#.-]{1,256}$/, 'is not the name of a flow')),
     error: v.optional(v.string('must be a string')),
     'deactivation-reason': v.optional(v.string('must be a string')),
     'start-time': v.optional(Time),

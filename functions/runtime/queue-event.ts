@@ -2,6 +2,7 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import * as v from 'valibot';
 import { isConnectionName, isProfileName, type Target } from '../core/connection/target.ts';
 import { RefreshError } from '../core/errors.ts';
+import type { Message } from '../core/ports.ts';
 import { refresh } from '../core/refresh.ts';
 import { logRefreshError } from './error-log.ts';
 import { UtcTime } from './input.ts';
@@ -10,12 +11,12 @@ import { record } from './telemetry.ts';
 
 export type QueueEvent = SQSEvent;
 
-const Message = v.strictObject({
+const MessageBody = v.strictObject({
   connection: v.pipe(v.string(), v.check(isConnectionName)),
   connectorProfileName: v.pipe(v.string(), v.check(isProfileName)),
   intervalSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),
   scheduledTime: UtcTime,
-});
+}) satisfies v.GenericSchema<Message, unknown>;
 
 /** Whether Lambda's event source mapping sent this. What it puts around a message is Lambda's word; only the body is ours to doubt. */
 export function isQueueEvent(event: unknown): event is QueueEvent {
@@ -78,7 +79,7 @@ function targetIn(body: string): Target | undefined {
   } catch {
     return undefined;
   }
-  const result = v.safeParse(Message, parsed);
+  const result = v.safeParse(MessageBody, parsed);
   if (!result.success) return undefined;
   const { scheduledTime, ...rest } = result.output;
   return { ...rest, unlessUpdatedAfter: scheduledTime };

@@ -17,7 +17,7 @@ const Step = v.picklist(
     'finishSecret',
     'finish_secret',
   ],
-  'is none of the four steps',
+  'is not one of the four steps',
 );
 
 /** Secrets Manager sends keys beside these, such as RotationToken, so others are not refused here. */
@@ -26,7 +26,7 @@ const RotationEvent = v.object({
   SecretId: v.pipe(v.string('must be a string'), v.minLength(1, 'is empty')),
   ClientRequestToken: v.pipe(
     v.string('must be a string'),
-    v.regex(/^[\w-]{32,64}$/, 'is no version id (32 to 64 characters)'),
+    v.regex(/^[\w-]{32,64}$/, 'is not a version id (32 to 64 characters)'),
   ),
 });
 

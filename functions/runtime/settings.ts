@@ -58,7 +58,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>,
     tokenKmsKeyId: env['TOKEN_KMS_KEY_ID'],
   };
   if (settings.tokenKmsKeyId !== undefined && !/^[\w:/-]{1,2048}$/.test(settings.tokenKmsKeyId)) {
-    problems.push('TOKEN_KMS_KEY_ID is no key id, key ARN or alias of KMS');
+    problems.push('TOKEN_KMS_KEY_ID is not a key id, key ARN or alias of KMS');
   }
   checkPrefixes(settings, problems);
   if (needsQueue && settings.queueUrl === undefined) problems.push('QUEUE_URL is missing');

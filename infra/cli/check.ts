@@ -1,7 +1,7 @@
 import type { Connection, JwtBearerConnection } from '../../functions/core/connection/connection.ts';
 import type { Target } from '../../functions/core/connection/target.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
-import { exchange } from '../../functions/core/grants/jwt-bearer.ts';
+import { CERTIFICATE_WARN_DAYS, exchange } from '../../functions/core/grants/jwt-bearer.ts';
 import { type ConnectionReport, type ShownError, shown } from '../../functions/core/report.ts';
 import { type ExitCode, exitCodeOfReports, indent, note, paint, say, sayJson, trouble } from './output.ts';
 import { chosenNames, serveAll } from './refresh.ts';
@@ -165,7 +165,11 @@ function certificateCheck(end: Date | undefined, at: Date): Check {
   const days = Math.floor((end.getTime() - at.getTime()) / 86_400_000);
   const day = end.toISOString().slice(0, 10);
   if (days < 0) return { check: 'certificate', result: 'failed', detail: `ended on ${day}` };
-  return { check: 'certificate', result: days < 30 ? 'warning' : 'ok', detail: `ends on ${day}, in ${days} days` };
+  return {
+    check: 'certificate',
+    result: days < CERTIFICATE_WARN_DAYS ? 'warning' : 'ok',
+    detail: `ends on ${day}, in ${days} days`,
+  };
 }
 
 function salesforceCheck(check: Check, connection: Connection | undefined): Check {

@@ -22,7 +22,7 @@ export interface Session extends Pick<Parts, 'rules' | 'ports'> {
 }
 
 /** Milliseconds. Longer than the function's: a person waits, and ends it with Ctrl-C. */
-const PATIENCE = 60_000;
+const PATIENCE = 55_000;
 
 /** @throws RefreshError `SETTINGS_INVALID` */
 export async function openSession(json: boolean): Promise<Session> {

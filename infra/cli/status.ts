@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { RefreshError } from '../../functions/core/errors.ts';
+import { CERTIFICATE_WARN_DAYS } from '../../functions/core/grants/jwt-bearer.ts';
 import type { ConnectionReport } from '../../functions/core/report.ts';
 import { EXIT, type ExitCode, indent, note, paint, relative, say, sayJson, span, trouble } from './output.ts';
 import { serveAll } from './refresh.ts';
@@ -7,8 +8,6 @@ import { orError, type Session } from './session.ts';
 import { type Surveyed, survey } from './survey.ts';
 
 const DAY = 86_400_000;
-/** Days before a certificate's end at which it is time to make the next one. */
-const WARN_DAYS = 30;
 
 type State = 'healthy' | 'due' | 'unhealthy';
 
@@ -151,7 +150,7 @@ const PROFILE_TROUBLE: Readonly<Record<string, string>> = {
 function daysLeft(end: Date, at: Date): string {
   const days = Math.floor((end.getTime() - at.getTime()) / DAY);
   const text = days < 0 ? `${end.toISOString().slice(0, 10)}, ended` : `in ${days} d`;
-  if (days >= WARN_DAYS) return text;
+  if (days >= CERTIFICATE_WARN_DAYS) return text;
   return paint(days < 0 ? 'red' : 'yellow', `${text} !`);
 }
 

@@ -53,13 +53,13 @@ const READ_BEFORE: readonly Edit[] = [
   },
   {
     file: LEASE,
-    text: 'await follow(last, { releasedId, followsRelease }, rotation)',
-    instead: 'await follow(last, { releasedId, followsRelease, before }, rotation)',
+    text: 'await follow(last, { releasedId, followsRelease, currentId }, rotation)',
+    instead: 'await follow(last, { releasedId, followsRelease, currentId, before }, rotation)',
   },
   {
     file: HELD,
-    text: 'this.#current = await ports.store.current(tokenSecret, run);',
-    instead: 'this.#current = this.#lease.before;',
+    text: 'const current = await ports.store.current(tokenSecret, run);',
+    instead: 'const current = this.#lease.before;',
   },
 ];
 
@@ -87,8 +87,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: LEASE,
-        text: 'await follow(last, { releasedId, followsRelease }, rotation)',
-        instead: "await follow(last, { releasedId, followsRelease, on: stages.get('AWSCURRENT') }, rotation)",
+        text: 'await follow(last, { releasedId, followsRelease, currentId }, rotation)',
+        instead: 'await follow(last, { releasedId, followsRelease, currentId, on: currentId }, rotation)',
       },
     ],
     scenarios: TWO_TAKEOVERS,
@@ -120,8 +120,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PROTOCOL,
-        text: 'if (error instanceof Unanswered) held.mayStillArrive();',
-        instead: "if (error instanceof Unanswered && error.code !== 'SALESFORCE_UNAVAILABLE') held.mayStillArrive();",
+        text: 'if (!isSettled) held.mayStillArrive();',
+        instead: "if (!isSettled && error.code !== 'SALESFORCE_UNAVAILABLE') held.mayStillArrive();",
       },
     ],
     scenarios: PAIR,
@@ -131,8 +131,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PROTOCOL,
-        text: 'if (error instanceof Unanswered) held.mayStillArrive();',
-        instead: "if (error instanceof Unanswered && error.code !== 'APPFLOW_UNAVAILABLE') held.mayStillArrive();",
+        text: 'if (!isSettled) held.mayStillArrive();',
+        instead: "if (!isSettled && error.code !== 'APPFLOW_UNAVAILABLE') held.mayStillArrive();",
       },
       {
         file: HELD,
@@ -174,8 +174,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: LEASE,
-        text: 'Math.ceil((Math.max(run.deadline - run.now(), 0) + LATENESS_MS) / 1000)',
-        instead: 'Math.ceil((run.deadline + LATENESS_MS) / 1000)',
+        text: 'Math.ceil((lastRequestAt - run.now() + LATENESS_MS) / 1000)',
+        instead: 'Math.ceil((lastRequestAt + LATENESS_MS) / 1000)',
       },
       {
         file: LEASE,
@@ -190,8 +190,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: LEASE,
-        text: '(Math.max(run.deadline - run.now(), 0) + LATENESS_MS)',
-        instead: 'Math.max(run.deadline - run.now(), 0)',
+        text: '(lastRequestAt - run.now() + LATENESS_MS)',
+        instead: '(lastRequestAt - run.now())',
       },
     ],
     scenarios: TAKEOVER,

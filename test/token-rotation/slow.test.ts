@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { create as createRefresh } from '../../functions/refresh.ts';
 import type { Call, Fault } from '../../infra/local/wire/traffic.ts';
@@ -182,6 +184,15 @@ describe('neighbours that are slow and never fail', () => {
   });
 });
 
+/** Where a server was, and is no more. */
+async function nobodyThere(): Promise<string> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return `http://127.0.0.1:${port}`;
+}
+
 const exchangedIn = (world: CodeWorld) => exchanges(world) > 1;
 
 describe('a request that got no answer', () => {
@@ -202,7 +213,7 @@ describe('a request that got no answer', () => {
 
   it('lets its lease go where the request never left: a host that cannot be reached holds nobody up', async () => {
     const world = await dueWorld();
-    edit(world, { loginUrl: 'http://127.0.0.1:9' });
+    edit(world, { loginUrl: await nobodyThere() });
     expect(await byHand(world)).toBe('SALESFORCE_UNAVAILABLE');
     edit(world, { loginUrl: world.salesforce.url });
     expect(await byHand(world)).toBe('refreshed');

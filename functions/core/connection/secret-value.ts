@@ -19,7 +19,7 @@ const token = v.pipe(text, v.regex(/^\S+$/, 'holds a space'));
 const kmsKeyId = v.pipe(
   text,
   v.maxLength(2048, 'is longer than 2048 characters'),
-  v.regex(/^[\w:/-]+$/, 'is no key id, key ARN, alias or alias ARN of KMS'),
+  v.regex(/^[\w:/-]+$/, 'is not a key id, key ARN, alias or alias ARN of KMS'),
 );
 
 interface Fields {

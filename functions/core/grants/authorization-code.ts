@@ -4,15 +4,12 @@ import { RefreshError } from '../errors.ts';
 import type { ClientAuth } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
 import { dueSince } from '../schedule.ts';
-import { type Demand, type LiveTokens, withTokens } from '../token-rotation/protocol.ts';
+import { type Demand, type LiveTokens, Stale, withTokens } from '../token-rotation/protocol.ts';
 import type { RotationContext } from '../token-rotation/rotation-context.ts';
 import { comesFrom, knownToRotate, parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
 import { areVersionsScarce, checkInterval, versionsScarce } from '../token-rotation/versions.ts';
 import { clientFrom } from './client-secret.ts';
 import { checkAccessTokenLife, type Grant, type Obtained, outlivesInterval, type Read, type Serving } from './grant.ts';
-
-/** The stored access token is dead, or too old to last until the next refresh: time for an exchange. */
-class Stale extends Error {}
 
 /** AUTHORIZATION_CODE (RFC 6749 sections 4.1 and 6): tokens by the rotation protocol, used while its lease is held. */
 export function authorizationCode(connection: AuthorizationCodeConnection): Grant {
@@ -45,7 +42,14 @@ async function obtain(
   }
   const useTokens = async (tokens: LiveTokens): Promise<Obtained> => {
     const obtained = await obtainedFrom(tokens, rotation);
-    if (tokens.storedAt !== undefined && !outlivesInterval(obtained.validUntil, serving)) throw new Stale();
+    if (tokens.storedAt !== undefined) {
+      // Of a stored token whose end nobody tells it is asked whether it lives.
+      const lasts =
+        obtained.validUntil === null
+          ? await isLive(tokens.accessToken, rotation)
+          : outlivesInterval(obtained.validUntil, serving);
+      if (!lasts) throw new Stale();
+    }
     checkAccessTokenLife(obtained.validUntil, serving);
     await use({
       ...obtained,
@@ -58,7 +62,8 @@ async function obtain(
     return obtained;
   };
   const demand: Demand =
-    target.unlessUpdatedAfter === undefined
+    // A flow that failed may have failed with the very token that is stored.
+    target.unlessUpdatedAfter === undefined || target.isHealing === true
       ? { kind: 'exchange' }
       : {
           kind: 'exchange-unless-stored',

@@ -9,8 +9,8 @@ import { accessTokenAlone, type Grant, type Obtained, type Serving } from './gra
 const OWN_ASSERTION_SECONDS = 180;
 
 const DAY = 86_400_000;
-/** Days before the end of a certificate from which on the log warns. */
-const WARN_DAYS = 30;
+/** Days before the end of a certificate from which on people are warned. */
+export const CERTIFICATE_WARN_DAYS = 30;
 
 /** JWT_BEARER (RFC 7523): a JWT for AppFlow to exchange, or an access token that we exchanged one for. */
 export function jwtBearer(connection: JwtBearerConnection): Grant {
@@ -103,7 +103,7 @@ function warnOfCertificate({ name, certificate }: JwtBearerConnection, { ports, 
   if (certificate === undefined) return;
   const end = ports.signer.certificateEnd(certificate);
   const days = Math.floor((end.getTime() - run.now()) / DAY);
-  if (days > WARN_DAYS) return;
+  if (days > CERTIFICATE_WARN_DAYS) return;
   run.warn(
     name,
     `The certificate ${days < 0 ? 'ended' : 'ends'} on ${end.toISOString().slice(0, 10)}: upload a new one to the connected app and store its key as nextPrivateKey.`,

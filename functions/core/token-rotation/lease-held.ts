@@ -39,7 +39,7 @@ export class LeaseHeld {
    * Step 3 of the protocol: what is current, read under the lease and never before it, since the run before may have stored a token until
    * then. Where that run did not release its lease, what it left in escrow is stored first.
    *
-   * @returns `undefined` where the secret has lost its current version
+   * @returns `undefined` where the secret has lost its current version, or its answers contradict each other
    */
   async current(): Promise<StoredVersion | undefined> {
     const { ports, tokenSecret, run } = this.#rotation;
@@ -49,7 +49,11 @@ export class LeaseHeld {
       await restoreFromEscrow(this.#rotation);
       this.#isReleasable = true;
     }
-    this.#current = await ports.store.current(tokenSecret, run);
+    const { followsRelease, currentId } = this.#lease;
+    const current = await ports.store.current(tokenSecret, run);
+    // Nobody may have moved it since the labels were read. If it differs, one of the two answers is out of date.
+    if (followsRelease && current?.versionId !== currentId) return undefined;
+    this.#current = current;
     // From what it follows, too: a secret that was deleted and made again knows the same leases.
     this.#versionId = uuid5(`next after ${this.#current?.versionId}`, this.#lease.leaseId);
     return this.#current;
@@ -75,9 +79,10 @@ export class LeaseHeld {
   async persist(): Promise<void> {
     if (this.#record === undefined) return;
     const value = box(this.#record);
-    // From here on a token may be lost, so the deadline aborts nothing: only Lambda itself does.
-    const run = { ...this.#rotation.run, signal: new AbortController().signal };
-    this.#rotation = { ...this.#rotation, run };
+    const given = this.#rotation;
+    // While the token may be lost, the deadline aborts nothing: only Lambda itself does.
+    const run = { ...given.run, signal: new AbortController().signal };
+    this.#rotation = { ...given, run };
     for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
       const attempt = this.#tryPut(value);
       if (await this.#isSlow(attempt)) await this.#keep(this.#record);
@@ -89,6 +94,7 @@ export class LeaseHeld {
       if (run.now() + wait >= run.deadline - HAND_OVER_RESERVE_MS) return;
       await run.sleep(wait * (0.5 + run.random() / 2));
     }
+    this.#rotation = given;
     this.#state = 'persisted';
     this.#notPersisted = undefined;
     if (this.#isEscrowTouched) await this.#emptyEscrow();
@@ -203,7 +209,7 @@ export class LeaseHeld {
       return new RefreshError(
         'TOKEN_NOT_PERSISTED',
         `A new refresh token could not be stored in ${tokenSecret}. It is kept in ${this.#place}.`,
-        `See why ${tokenSecret} takes no value (quota, key policy, outage). The next run stores the token from there by itself; do not delete it.`,
+        `See why ${tokenSecret} takes no value (quota, key policy, outage). The next run stores the token from there by itself; do not delete it, and do not delete the secret.`,
         cause,
       );
     }

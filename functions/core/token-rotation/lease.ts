@@ -16,7 +16,7 @@ const FIRST = 'REFRESH_FIRST';
 /** What a lease's version holds. How long it holds is a duration: no clock of a run is compared with another's. */
 const LeaseValue = v.object({ owner: v.string(), heldSeconds: v.pipe(v.number(), v.integer(), v.minValue(0)) });
 /** Seconds for a lease whose value is none that we write: as long as the longest of ours, which `rotate` takes. */
-const UNKNOWN_SECONDS = 180;
+const UNKNOWN_SECONDS = 210;
 /** Milliseconds that the age of a version may be off: the `Date` of an answer has whole seconds. */
 const AGE_ERROR = 2_000;
 
@@ -27,6 +27,8 @@ export interface Lease {
   readonly releasedId: string | undefined;
   /** Whether the last run let its lease go. One that did not may have left a token in escrow; so may one that knew no lease. */
   readonly followsRelease: boolean;
+  /** The version that was AWSCURRENT when the lease was taken. */
+  readonly currentId: string | undefined;
   /** Until when a request may be sent under it: epoch milliseconds of the run's own clock, which another run never sees. */
   readonly lastRequestAt: number;
 }
@@ -49,7 +51,8 @@ export async function takeLease(rotation: RotationContext): Promise<Lease | 'hel
   const releasedId = stages.get(RELEASED);
   const followsRelease = last !== undefined && last === releasedId;
   if (last !== undefined && !followsRelease && (await isHeld(last, rotation))) return 'held-by-another';
-  return (await follow(last, { releasedId, followsRelease }, rotation)) ?? 'again';
+  const currentId = stages.get('AWSCURRENT');
+  return (await follow(last, { releasedId, followsRelease, currentId }, rotation)) ?? 'again';
 }
 
 /**
@@ -66,15 +69,15 @@ export async function takeNextLease(
 
 async function follow(
   last: string | undefined,
-  rest: Pick<Lease, 'releasedId' | 'followsRelease'>,
+  rest: Pick<Lease, 'releasedId' | 'followsRelease' | 'currentId'>,
   { ports, tokenSecret, run }: RotationContext,
 ): Promise<Lease | undefined> {
   // From the last lease alone: whatever else a run has read, at most one takes over from it. The id goes into the name, not the namespace: a
   // version's id need not be a UUID.
   const leaseId = uuid5(`${tokenSecret}: lease after ${last ?? 'none'}`, uuid5.URL);
-  const heldSeconds = Math.ceil((Math.max(run.deadline - run.now(), 0) + LATENESS_MS) / 1000);
-  // Counted from before the put: it is applied later, if at all.
-  const lastRequestAt = run.now() + heldSeconds * 1000 - REQUEST_TIMEOUT_MS;
+  // A run that has slept beyond its deadline may still store what it holds.
+  const lastRequestAt = Math.max(run.deadline, run.now() + REQUEST_TIMEOUT_MS);
+  const heldSeconds = Math.ceil((lastRequestAt - run.now() + LATENESS_MS) / 1000);
   const value = new Redacted(JSON.stringify({ owner: run.id, heldSeconds }));
   const put = await ports.store.put({ name: tokenSecret, versionId: leaseId, value, stages: [LEASE] }, run);
   return put === 'exists' ? undefined : { ...rest, leaseId, lastRequestAt };

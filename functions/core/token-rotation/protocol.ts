@@ -55,6 +55,9 @@ export interface LiveTokens extends StoredTokens {
   readonly storedAt: Date | undefined;
 }
 
+/** To be thrown by a `use` that finds the stored access token dead, or too old to last: it is time for an exchange. */
+export class Stale extends Error {}
+
 /** What came of it. `superseded`: nothing is left to do, since the demanded version is not current any more, or escrow alone was to be emptied. */
 export type RotationResult<T> =
   | { readonly outcome: 'done'; readonly result: T }
@@ -87,7 +90,9 @@ export async function withTokens<T>(
       if (tokens === 'outdated') return { outcome: 'in-progress' };
       return { outcome: 'done', result: await held.use(tokens, use) };
     } catch (error) {
-      if (error instanceof Unanswered) held.mayStillArrive();
+      // Of what is no error of ours, nobody knows what was sent before it.
+      const isSettled = error instanceof Stale || (error instanceof RefreshError && !(error instanceof Unanswered));
+      if (!isSettled) held.mayStillArrive();
       throw error;
     } finally {
       await held.release();
@@ -171,7 +176,9 @@ async function exchange(rotation: RotationContext, fromSeed: boolean, record: To
   // At this moment, not before: what came until here may have been slow.
   if (run.deadline - run.now() < EXCHANGE_RESERVE_MS)
     throw outOfTime(`the refresh of ${connection.name}, before its token was sent`);
-  if (fromSeed && 'authCode' in seed) return endpoint.exchangeCode(auth, seed.authCode, seed.redirectUri, run);
-  if (fromSeed && 'refreshToken' in seed) return endpoint.exchangeRefreshToken(auth, seed.refreshToken, run);
-  return endpoint.exchangeRefreshToken(auth, new Redacted(record.refreshToken ?? ''), run);
+  // That holds for an attempt that Salesforce asks to repeat, too.
+  const inTime = { ...run, deadline: run.deadline - EXCHANGE_RESERVE_MS };
+  if (fromSeed && 'authCode' in seed) return endpoint.exchangeCode(auth, seed.authCode, seed.redirectUri, inTime);
+  if (fromSeed && 'refreshToken' in seed) return endpoint.exchangeRefreshToken(auth, seed.refreshToken, inTime);
+  return endpoint.exchangeRefreshToken(auth, new Redacted(record.refreshToken ?? ''), inTime);
 }

@@ -3,7 +3,7 @@ import type { RotationContext } from './rotation-context.ts';
 
 /** About as many versions may be put into a secret in 24 hours: younger ones are never pruned. */
 const MOST_VERSIONS = 100;
-/** What repetitions leave to an interval's first attempt, to a person and to a new seed. */
+/** What repetitions leave to a person, to a new seed and to the first attempt once a connection is due. */
 const KEPT_FREE = 10;
 /** At two new versions a refresh (one without rotation) and 100 versions a day: seconds. */
 const SHORTEST_INTERVAL = { rotating: 1_800, steady: 900 } as const;
@@ -29,6 +29,6 @@ export function versionsScarce({ connection, tokenSecret, operatorSecret }: Rota
   return new RefreshError(
     'INTERVAL_TOO_SHORT',
     `${MOST_VERSIONS - KEPT_FREE} versions of ${tokenSecret} were made in a day, so failed refreshes of ${connection.name} are not repeated for now.`,
-    `Look for the last failure of ${connection.name} before this one, and cure that. A refresh by hand or a change of ${operatorSecret} goes ahead all the same, and so does the next interval's first attempt.`,
+    `Look for the last failure of ${connection.name} before this one, and cure that. A refresh by hand or a change of ${operatorSecret} goes ahead all the same. Repetitions go on when the versions of a day ago no longer count.`,
   );
 }
