@@ -204,6 +204,24 @@ it('the architecture names every file of the functions, in the folder where it i
   expect(named.sort()).toEqual([...globSync('functions/**/*.ts')].sort());
 });
 
+it('the times of a run are those of the deployment', () => {
+  const times = section(read('docs/operations.md'), '## Times');
+  const serverless = read('serverless.yml');
+  for (const [name, row] of [
+    ['dispatch', 'time-out of `dispatch` and of `heal`'],
+    ['heal', 'time-out of `dispatch` and of `heal`'],
+    ['refresh', 'time-out of `refresh`'],
+    ['rotate', 'time-out of `rotate`'],
+  ]) {
+    const [, seconds] = /\n {4}timeout: (\d+)/.exec(between(serverless, `\n  ${name}:\n`, '\n    environment:')) ?? [];
+    expect(times).toContain(`| ${row} | ${seconds} s |`);
+  }
+  const [queue = ''] = globSync('infra/**/queue.yml');
+  const first = (pattern: RegExp) => pattern.exec(read(queue))?.[1];
+  expect(times).toContain(`times the time-out of \`refresh\` | ${first(/VisibilityTimeout: (\d+)/)} s |`);
+  expect(times).toContain(`| life of a message | ${first(/MessageRetentionPeriod: (\d+)/)} s |`);
+});
+
 it('the files for tools name the Node of the functions, and the workflow calls what a developer calls', () => {
   const [, version] = /runtime: nodejs(\d+)\.x/.exec(read('serverless.yml')) ?? [];
   expect(read('.nvmrc').trim()).toBe(version);
