@@ -124,7 +124,7 @@ export class LeaseHeld {
       await releaseLease(this.#lease, this.#rotation);
     } catch (error) {
       this.#warn(
-        'the lease on its token secret was not released; the next refresh may have to wait up to three minutes',
+        'the lease on its token secret was not released; the next refresh may have to wait up to four minutes',
         error,
       );
     }
