@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AwsCall, awsErrorKind, translateAwsError } from '../../functions/adapters/aws-call.ts';
-import { RefreshError } from '../../functions/core/errors.ts';
+import { type AwsCall, awsErrorKind, callAws, translateAwsError } from '../../functions/adapters/aws-call.ts';
+import { RefreshError, Unanswered } from '../../functions/core/errors.ts';
 import { everythingSaidBy, fakeRun, marker } from '../support/rules.ts';
 
 function awsError(name: string, status?: number, message = 'no'): Error {
@@ -196,5 +196,60 @@ describe('translating an error of AWS', () => {
         expect(everythingSaidBy(new RefreshError(code, said, hint))).not.toContain(text);
       }),
     );
+  });
+});
+
+describe('a call of AWS that fails', () => {
+  const change: AwsCall = {
+    action: 'appflow:UpdateConnectorProfile',
+    resource: 'x',
+    unavailable: 'APPFLOW_UNAVAILABLE',
+  };
+  const thrown = (call: AwsCall, ...errors: Error[]) => {
+    const rest = [...errors];
+    return callAws(call, fakeRun(), () => Promise.reject(rest.shift() ?? errors.at(-1)), errors.length).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  };
+  const named = (name: string) => Object.assign(new Error('no'), { name });
+
+  it.each([
+    ['a time-out', named('TimeoutError')],
+    ['an abort', named('AbortError')],
+    ['a reset connection', socketError('ECONNRESET')],
+    ['the answer of a gateway (502)', awsError('BadGateway', 502)],
+    ['the answer of a gateway (504)', awsError('GatewayTimeout', 504)],
+  ])('counts as unanswered after %s', async (_, error) => {
+    expect(await thrown(change, error)).toBeInstanceOf(Unanswered);
+  });
+
+  it.each([
+    ['a refused connection', socketError('ECONNREFUSED')],
+    ['a name that does not resolve', socketError('ENOTFOUND')],
+    ['HTTP 500', awsError('InternalServerException', 500)],
+    ['HTTP 503', awsError('ServiceUnavailable', 503)],
+    ['throttling', awsError('ThrottlingException', 429)],
+    ['a conflict', awsError('ConflictException', 409)],
+    ['missing credentials', named('CredentialsProviderError')],
+  ])('counts as answered after %s', async (_, error) => {
+    const failure = await thrown(change, error);
+    expect(failure).toBeInstanceOf(RefreshError);
+    expect(failure).not.toBeInstanceOf(Unanswered);
+  });
+
+  it('counts as unanswered when only its first attempt was, whatever the second one is told', async () => {
+    const failure = await thrown(change, socketError('ECONNRESET'), awsError('AccessDeniedException', 403));
+    expect(failure).toBeInstanceOf(Unanswered);
+    expect(failure).toMatchObject({ code: 'ACCESS_DENIED' });
+  });
+
+  it.each([
+    'secretsmanager:GetSecretValue',
+    'secretsmanager:ListSecrets',
+    'secretsmanager:BatchGetSecretValue',
+    'appflow:DescribeConnectorProfiles',
+  ])('never counts as unanswered when it only reads: %s', async (action) => {
+    expect(await thrown({ ...change, action }, named('TimeoutError'))).not.toBeInstanceOf(Unanswered);
   });
 });

@@ -97,4 +97,21 @@ describe('withRetries', () => {
     await expect(withRetries(run, attempt, always)).rejects.toBe(failure);
     expect([calls, run.waits.length]).toEqual([2, 1]);
   });
+
+  it('starts nothing after the deadline when the machine slept for longer than it was asked to', async () => {
+    const run = fakeRun({ now: 1_000_000, deadline: 1_060_000 });
+    const { attempt, calls } = counted();
+    const asleep = { ...run, now: () => 1_000_000 + run.waits.length * 600_000 };
+    await expect(withRetries(asleep, attempt, always)).rejects.toBe(failure);
+    expect([calls(), run.waits.length]).toEqual([1, 1]);
+  });
 });
+
+function counted() {
+  let calls = 0;
+  const attempt = async () => {
+    calls += 1;
+    throw failure;
+  };
+  return { attempt, calls: () => calls };
+}

@@ -426,6 +426,36 @@ function contextOf() {
   };
 }
 
+describe('a stored access token whose end nobody tells', () => {
+  it('is not handed over when it has died since: the next attempt exchanges', async () => {
+    const world = await codeWorld('rotating');
+    world.fault = ({ operation }, phase) =>
+      phase === 'before' && operation === 'UpdateConnectorProfile'
+        ? { status: 500, code: 'InternalServerException' }
+        : undefined;
+    await world.tick();
+    const dead = String(world.tokens(NAME)?.['accessToken']);
+    await fetch(`${world.salesforce.url}/services/oauth2/revoke`, {
+      method: 'POST',
+      body: new URLSearchParams({ token: dead }),
+    });
+    let handedOver = 0;
+    world.fault = (call, phase) => {
+      if (
+        call.operation === 'UpdateConnectorProfile' &&
+        phase === 'before' &&
+        JSON.stringify(call.input).includes(dead)
+      )
+        handedOver += 1;
+      return call.operation === 'introspect' ? { status: 400, code: 'invalid_request' } : undefined;
+    };
+    await ticks(world, 1);
+    world.fault = undefined;
+    expect([exchanges(world), handedOver]).toEqual([2, 0]);
+    expect(world.salesforce.spentTokenUses).toBe(0);
+  });
+});
+
 describe('setSecret', () => {
   it('hands over no token that is older than what AppFlow has', async () => {
     const world = await dueWorld('steady');
