@@ -120,12 +120,17 @@ class Living {
   readonly #warnings: string[] = [];
   #serial = 0;
   #invocations = 0;
+  #deadline = 0;
   #now = 0;
   #outcome: string | undefined;
 
   constructor(kind: Kind, name: string, core: Core) {
     this.#name = name;
-    const ports = portsOver((call, run) => this.#park(call, run.deadline), core);
+    // An exchange is given an earlier deadline, for its repetitions; Lambda and the lease go by that of the invocation.
+    const ports = portsOver(
+      (call, run) => this.#park(call, call.op === 'exchange' ? this.#deadline : run.deadline),
+      core,
+    );
     const invoke = async (milliseconds: number) => {
       await this.#park({ op: 'start', milliseconds }, 0);
       return { rules: RULES, ports, run: this.#run(milliseconds) };
@@ -186,6 +191,7 @@ class Living {
   #run(milliseconds: number): Run {
     this.#invocations += 1;
     const deadline = this.#now + milliseconds;
+    this.#deadline = deadline;
     return {
       id: `${this.#name}.${this.#invocations}`,
       now: () => this.#now,
