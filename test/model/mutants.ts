@@ -98,8 +98,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PROTOCOL,
-        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE_MS) throw',
-        instead: 'if (run.deadline < 0) throw',
+        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE_MS)\n',
+        instead: 'if (run.deadline < 0)\n',
       },
     ],
     scenarios: SLOW,
@@ -109,8 +109,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PROTOCOL,
-        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE_MS) throw',
-        instead: 'if (run.deadline - run.now() < 15_000) throw',
+        text: 'if (run.deadline - run.now() < EXCHANGE_RESERVE_MS)\n',
+        instead: 'if (run.deadline - run.now() < 15_000)\n',
       },
     ],
     scenarios: SLOW,
@@ -237,8 +237,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: HELD,
-        text: "if (this.#state === 'unsafe' || !this.#isReleasable) return;",
-        instead: 'if (!this.#isReleasable) return;',
+        text: "if (this.#state === 'unsafe' || !this.#isReleasable || this.#isOver()) return;",
+        instead: 'if (!this.#isReleasable || this.#isOver()) return;',
       },
     ],
     scenarios: [{ start: 'stored', runs: ['queue'], rotates: true, bounds: { faults: 2, slows: 6 } }],
