@@ -241,7 +241,7 @@ export const MUTANTS: readonly Mutant[] = [
         instead: 'if (!this.#isReleasable || this.#isOver()) return;',
       },
     ],
-    scenarios: [{ start: 'stored', runs: ['queue'], rotates: true, bounds: { faults: 2, slows: 6 } }],
+    scenarios: [{ start: 'stored', runs: ['queue'], rotates: true, bounds: { faults: 1, slows: 4 } }],
   },
   {
     name: 'setSecret hands over tokens that are older than what AppFlow was given',

@@ -48,7 +48,7 @@ async function obtain(
         obtained.validUntil === null
           ? await isLive(tokens.accessToken, rotation)
           : outlivesInterval(obtained.validUntil, serving);
-      if (!lasts) throw new Stale();
+      if (!lasts || (await wasUpdatedSince(tokens.storedAt, serving))) throw new Stale();
     }
     checkAccessTokenLife(obtained.validUntil, serving);
     await use({
@@ -94,6 +94,12 @@ const JUST = 15 * 60_000;
 async function wasJustChanged({ target, rules, ports, run }: Serving): Promise<boolean> {
   const { changedAt } = await ports.secrets.describe(rules.secretPrefix + target.connection, run);
   return run.now() - changedAt.getTime() < JUST;
+}
+
+/** Whether AppFlow was given something since a token was stored. The profile was read before the lease, so it is read again. */
+async function wasUpdatedSince(storedAt: Date, { profile, ports, run }: Serving): Promise<boolean> {
+  const now = (await ports.appflow.profiles([profile.connectorProfileName], run)).get(profile.connectorProfileName);
+  return now === undefined || now.updatedAt >= storedAt;
 }
 
 /** All that a dry run can say: an exchange would spend the refresh token. */

@@ -91,7 +91,9 @@ export class LeaseHeld {
       this.#state = 'unsafe';
       await this.#keep(this.#record);
       this.#notPersisted = this.#error(refusal);
-      if (run.now() + wait >= run.deadline - HAND_OVER_RESERVE_MS) return;
+      // A token that is nowhere yet is worth more than a hand-over.
+      const reserve = this.#place === undefined ? 0 : HAND_OVER_RESERVE_MS;
+      if (run.now() + wait >= run.deadline - reserve) return;
       await run.sleep(wait * (0.5 + run.random() / 2));
     }
     this.#rotation = given;
