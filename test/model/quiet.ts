@@ -32,10 +32,14 @@ export async function settled(end: State, listen?: Listener): Promise<string | u
   state = at(state, Math.max(world.time, dueAt(state)));
   state = await served(state, 'quiet-2', listen);
   if (lost(state)) return reauthorised(state, listen);
-  if (isUnknownYet(state)) {
-    // It found an access token that a run had stored and not handed over. That the window took the refresh token shows at the next exchange.
+  if (
+    state.violation === undefined &&
+    outcome(state) === 'refreshed' &&
+    issueOf(state.world.profile.access).n !== state.world.issued
+  ) {
+    // It found an access token that a run had stored and not handed over, and a newer one was lost on its way to us. The next run exchanges.
     state = await served(at(state, dueAt(state)), 'quiet-4', listen);
-    return lost(state) ? reauthorised(state, listen) : 'a refresh token is lost, and its exchange does not tell';
+    if (lost(state)) return reauthorised(state, listen);
   }
   return state.violation ?? wrongAtLast(state, 'the run an interval later');
 }
@@ -71,12 +75,6 @@ function dueAt({ core, world }: State): number {
     intervalSeconds: INTERVAL,
   });
   return since.getTime() - BASE;
-}
-
-/** Whether the live token of the family never reached the store or escrow, and nobody has noticed. */
-function isUnknownYet({ world, violation }: State): boolean {
-  const { saved, live } = familyOf(world, world.seed);
-  return violation === undefined && saved < live;
 }
 
 function lost({ world }: State): boolean {
