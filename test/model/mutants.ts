@@ -310,4 +310,17 @@ export const MUTANTS: readonly Mutant[] = [
       { start: 'stored', runs: ['queue', 'rotate'], rotates: true, bounds: { seeds: 1, lates: 1, pauses: 1 } },
     ],
   },
+  {
+    name: 'a stored token is handed over although AppFlow was given another since',
+    edits: [
+      {
+        file: 'grants/authorization-code.ts',
+        text: 'if (!lasts || (await wasUpdatedSince(tokens.storedAt, serving))) throw new Stale();',
+        instead: 'if (!lasts) throw new Stale();',
+      },
+    ],
+    scenarios: [
+      { start: 'stored', runs: ['queue', 'retry', 'hand'], rotates: false, bounds: { faults: 1, switches: 2 } },
+    ],
+  },
 ];
