@@ -96,6 +96,7 @@ describe('the settings', () => {
       ['TICK_SECONDS', defaults.tickSeconds],
       ['JWT_LIFETIME_SECONDS', defaults.jwtLifetimeSeconds],
       ['LOGIN_HOSTS', defaults.loginHosts.join(',')],
+      ['INSTANCE_HOSTS', defaults.instanceHosts.join(',')],
       ['RERUN_FLOWS', defaults.rerunFlows],
     ])
       expect(environment).toContain(`| \`${name}\` | \`${value}\` |`);

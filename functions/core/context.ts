@@ -7,6 +7,8 @@ import type { Run } from './run.ts';
 export interface Rules extends ConnectionRules, TargetRules {
   /** Token secrets are named `<tokenPrefix><connection>`. */
   readonly tokenPrefix: string;
+  /** Where a profile's `instanceUrl` may point (`INSTANCE_HOSTS`). */
+  readonly instanceHosts: readonly string[];
   readonly tickSeconds: number;
   readonly jwtLifetimeSeconds: number;
   /** Whether `heal` starts flows again. */

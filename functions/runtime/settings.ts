@@ -1,4 +1,4 @@
-import { loginHostProblem } from '../core/connection/login-hosts.ts';
+import { hostProblem } from '../core/connection/listed-hosts.ts';
 import type { Rules } from '../core/context.ts';
 import { RefreshError } from '../core/errors.ts';
 
@@ -53,7 +53,8 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>,
     tickSeconds: seconds('TICK_SECONDS', 300, 1, 86_400),
     jwtLifetimeSeconds: seconds('JWT_LIFETIME_SECONDS', 14_400, 1, 31_536_000),
     queueUrl: env['QUEUE_URL'],
-    loginHosts: loginHosts(env['LOGIN_HOSTS'], problems),
+    loginHosts: hosts('LOGIN_HOSTS', env['LOGIN_HOSTS'] ?? LOGIN_HOSTS, problems),
+    instanceHosts: hosts('INSTANCE_HOSTS', env['INSTANCE_HOSTS'] ?? INSTANCE_HOSTS, problems),
     rerunFlows: text('RERUN_FLOWS', 'false', /^(true|false)$/, 'true or false') === 'true',
     tokenKmsKeyId: env['TOKEN_KMS_KEY_ID'],
   };
@@ -69,11 +70,13 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>,
 
 const LOGIN_HOSTS = 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com';
 
-function loginHosts(given: string | undefined, problems: string[]): string[] {
-  const entries = (given ?? LOGIN_HOSTS).split(',').map((entry) => entry.trim());
+const INSTANCE_HOSTS = '*.salesforce.com,*.force.com,*.cloudforce.com,*.salesforce.mil';
+
+function hosts(name: string, list: string, problems: string[]): string[] {
+  const entries = list.split(',').map((entry) => entry.trim());
   for (const entry of entries) {
-    const problem = loginHostProblem(entry);
-    if (problem !== undefined) problems.push(`LOGIN_HOSTS holds "${entry.slice(0, 80)}": ${problem}`);
+    const problem = hostProblem(entry);
+    if (problem !== undefined) problems.push(`${name} holds "${entry.slice(0, 80)}": ${problem}`);
   }
   return entries;
 }

@@ -1,4 +1,4 @@
-import { isLoginHost } from '../../functions/core/connection/login-hosts.ts';
+import { isListedHost } from '../../functions/core/connection/listed-hosts.ts';
 import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
 import { isConnectionName, isProfileName, listedTargets } from '../../functions/core/connection/target.ts';
 import type { GrantType } from '../../functions/core/credentials.ts';
@@ -95,11 +95,11 @@ async function loginUrlFor(
 ): Promise<string | undefined> {
   if (loginUrl !== undefined || !questions.canAsk) return loginUrl;
   const instance = URL.parse(profile?.instanceUrl ?? '')?.origin;
-  const isUsable = instance !== undefined && isLoginHost(instance, rules.loginHosts);
+  const isUsable = instance !== undefined && isListedHost(instance, rules.loginHosts);
   return questions.text('--login-url', undefined, 'Salesforce log-in host (a My Domain works with every kind of app)', {
     initial: isUsable ? instance : 'https://login.salesforce.com',
     problem: (url) =>
-      isLoginHost(URL.parse(url)?.origin ?? '', rules.loginHosts)
+      isListedHost(URL.parse(url)?.origin ?? '', rules.loginHosts)
         ? undefined
         : `It must be one of LOGIN_HOSTS: ${rules.loginHosts.join(', ')}`,
   });

@@ -13,6 +13,7 @@ export const RULES: Rules = {
   tokenPrefix: 'tokens/',
   clientSecretPrefix: 'clients/',
   loginHosts: ['login.salesforce.com'],
+  instanceHosts: ['*.salesforce.com'],
   refreshIntervalSeconds: 3_600,
   tickSeconds: 300,
   jwtLifetimeSeconds: 14_400,

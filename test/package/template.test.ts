@@ -180,6 +180,7 @@ describe('the functions', () => {
     const common = [
       'CLIENT_SECRET_PREFIX',
       'ESCROW_PREFIX',
+      'INSTANCE_HOSTS',
       'JWT_LIFETIME_SECONDS',
       'LOGIN_HOSTS',
       'REFRESH_INTERVAL_SECONDS',

@@ -20,6 +20,7 @@ describe('settings', () => {
       jwtLifetimeSeconds: 14_400,
       queueUrl: undefined,
       loginHosts: ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'],
+      instanceHosts: ['*.salesforce.com', '*.force.com', '*.cloudforce.com', '*.salesforce.mil'],
       rerunFlows: false,
     });
   });
@@ -35,6 +36,7 @@ describe('settings', () => {
       JWT_LIFETIME_SECONDS: '7200',
       QUEUE_URL,
       LOGIN_HOSTS: ' login.salesforce.com , *.my.salesforce.mil,http://127.0.0.1:*',
+      INSTANCE_HOSTS: '*.example.com,example.com',
       RERUN_FLOWS: 'true',
       AWS_REGION: 'eu-west-1',
     };
@@ -48,6 +50,7 @@ describe('settings', () => {
       jwtLifetimeSeconds: 7_200,
       queueUrl: QUEUE_URL,
       loginHosts: ['login.salesforce.com', '*.my.salesforce.mil', 'http://127.0.0.1:*'],
+      instanceHosts: ['*.example.com', 'example.com'],
       rerunFlows: true,
     });
   });

@@ -104,6 +104,7 @@ export function fakeContext(
       tokenPrefix: 'appflow-token-refresher-tokens/',
       clientSecretPrefix: 'appflow-client-credentials/',
       loginHosts: ['*.my.salesforce.com', 'login.salesforce.com', 'test.salesforce.com'],
+      instanceHosts: ['*.salesforce.com'],
       refreshIntervalSeconds: 3_600,
       tickSeconds: 300,
       jwtLifetimeSeconds: 14_400,

@@ -10,7 +10,7 @@ import {
   type KeyChecks,
   type SigningKey,
 } from './connection.ts';
-import { isLoginHost } from './login-hosts.ts';
+import { isListedHost } from './listed-hosts.ts';
 import { Problems, readValues, type Values } from './secret-value.ts';
 
 /** What is being parsed, and where problems are gathered. */
@@ -169,7 +169,7 @@ function signingKey(
 function loginUrlOf({ values: { loginUrl: given }, problems, rules }: Parsing): string {
   if (given === undefined) {
     const standard = 'https://login.salesforce.com';
-    if (!isLoginHost(standard, rules.loginHosts))
+    if (!isListedHost(standard, rules.loginHosts))
       problems.add(`loginUrl is not given, and ${standard} is not one of LOGIN_HOSTS`, 'LOGIN_HOST_REFUSED');
     return standard;
   }
@@ -178,7 +178,7 @@ function loginUrlOf({ values: { loginUrl: given }, problems, rules }: Parsing): 
     problems.add('loginUrl is not an origin such as https://example.my.salesforce.com, without path or query');
     return given;
   }
-  if (!isLoginHost(url.origin, rules.loginHosts))
+  if (!isListedHost(url.origin, rules.loginHosts))
     problems.add(`loginUrl is not one of LOGIN_HOSTS (${rules.loginHosts.join(', ')})`, 'LOGIN_HOST_REFUSED');
   return url.origin;
 }

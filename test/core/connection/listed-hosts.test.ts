@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isLoginHost, loginHostProblem } from '../../../functions/core/connection/login-hosts.ts';
+import { hostProblem, isListedHost } from '../../../functions/core/connection/listed-hosts.ts';
 
 const HOSTS = ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'];
 
@@ -15,7 +15,7 @@ describe('checking a login host', () => {
     'HTTPS://ACME.MY.SALESFORCE.COM',
     'https://login.salesforce.com:443',
   ])('accepts %s', (origin) => {
-    expect(isLoginHost(origin, HOSTS)).toBe(true);
+    expect(isListedHost(origin, HOSTS)).toBe(true);
   });
 
   it.each([
@@ -53,7 +53,7 @@ describe('checking a login host', () => {
     ['an empty text', ''],
     ['loopback that is not listed', 'http://127.0.0.1:8080'],
   ])('rejects %s: %s', (_what, origin) => {
-    expect(isLoginHost(origin, HOSTS)).toBe(false);
+    expect(isListedHost(origin, HOSTS)).toBe(false);
   });
 
   it('lets a star stand for one or more labels in front, and for nothing elsewhere', () => {
@@ -63,12 +63,12 @@ describe('checking a login host', () => {
     const labels = fc.array(label, { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(labels, labels, (front, back) => {
-        expect(isLoginHost(`https://${front.join('.')}.my.salesforce.com`, HOSTS)).toBe(true);
-        expect(isLoginHost(`https://${front.join('.')}.my.salesforce.com.${back.join('.')}`, HOSTS)).toBe(false);
-        expect(isLoginHost(`https://${front.join('.')}my.salesforce.com`, ['*.my.salesforce.com'])).toBe(
+        expect(isListedHost(`https://${front.join('.')}.my.salesforce.com`, HOSTS)).toBe(true);
+        expect(isListedHost(`https://${front.join('.')}.my.salesforce.com.${back.join('.')}`, HOSTS)).toBe(false);
+        expect(isListedHost(`https://${front.join('.')}my.salesforce.com`, ['*.my.salesforce.com'])).toBe(
           front.at(-1) === '',
         );
-        expect(isLoginHost(`https://${back.join('.')}.example`, HOSTS)).toBe(false);
+        expect(isListedHost(`https://${back.join('.')}.example`, HOSTS)).toBe(false);
       }),
     );
   });
@@ -76,21 +76,21 @@ describe('checking a login host', () => {
   it.each(['https://.my.salesforce.com', 'https://acme..my.salesforce.com'])(
     'rejects an empty label below a star: %s',
     (origin) => {
-      expect(isLoginHost(origin, HOSTS)).toBe(false);
+      expect(isListedHost(origin, HOSTS)).toBe(false);
     },
   );
 
   it('rejects every host when none is listed', () => {
-    expect(isLoginHost('https://login.salesforce.com', [])).toBe(false);
+    expect(isListedHost('https://login.salesforce.com', [])).toBe(false);
   });
 });
 
 describe('a local login host', () => {
   it('is admitted on every port by a star and on one port by its number', () => {
-    expect(isLoginHost('http://127.0.0.1:8123', ['http://127.0.0.1:*'])).toBe(true);
-    expect(isLoginHost('http://localhost:8123', ['http://localhost:*'])).toBe(true);
-    expect(isLoginHost('http://127.0.0.1:8123', ['http://127.0.0.1:8123'])).toBe(true);
-    expect(isLoginHost('http://127.0.0.1:8124', ['http://127.0.0.1:8123'])).toBe(false);
+    expect(isListedHost('http://127.0.0.1:8123', ['http://127.0.0.1:*'])).toBe(true);
+    expect(isListedHost('http://localhost:8123', ['http://localhost:*'])).toBe(true);
+    expect(isListedHost('http://127.0.0.1:8123', ['http://127.0.0.1:8123'])).toBe(true);
+    expect(isListedHost('http://127.0.0.1:8124', ['http://127.0.0.1:8123'])).toBe(false);
   });
 
   it.each([
@@ -101,11 +101,11 @@ describe('a local login host', () => {
     'http://127.0.0.1@evil.com:8123',
     'http://[::1]:8123',
   ])('is rejected under another name or scheme than http://127.0.0.1:*: %s', (origin) => {
-    expect(isLoginHost(origin, ['http://127.0.0.1:*'])).toBe(false);
+    expect(isListedHost(origin, ['http://127.0.0.1:*'])).toBe(false);
   });
 
   it('leaves every other host restricted to https', () => {
-    expect(isLoginHost('http://login.salesforce.com:8123', [...HOSTS, 'http://127.0.0.1:*'])).toBe(false);
+    expect(isListedHost('http://login.salesforce.com:8123', [...HOSTS, 'http://127.0.0.1:*'])).toBe(false);
   });
 });
 
@@ -118,7 +118,7 @@ describe('checking an entry of LOGIN_HOSTS', () => {
     'http://localhost:*',
     'http://127.0.0.1:8123',
   ])('accepts %s', (entry) => {
-    expect(loginHostProblem(entry)).toBeUndefined();
+    expect(hostProblem(entry)).toBeUndefined();
   });
 
   it.each([
@@ -150,6 +150,6 @@ describe('checking an entry of LOGIN_HOSTS', () => {
     '-a.example.com',
     'a-.example.com',
   ])('rejects %o', (entry) => {
-    expect(loginHostProblem(entry)).toContain('an entry is a host');
+    expect(hostProblem(entry)).toContain('an entry is a host');
   });
 });
