@@ -4,7 +4,6 @@ import type { Context, Rules } from '../../functions/core/context.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import type { Envelope, Flow, ListedSecret, Profile, SecretVersion } from '../../functions/core/ports.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
-import type { Run } from '../../functions/core/run.ts';
 import { type FakeRun, fakeContext, fakeRun } from './rules.ts';
 import { type NotingProfile, notingProfile } from './serving.ts';
 import { type TokenServices, tokenServices } from './token-services.ts';
@@ -187,8 +186,3 @@ export const CODE_SECRET = {
   username: undefined,
   privateKey: undefined,
 };
-
-/** A context whose run is another. */
-export function withRun(context: Context, some: Partial<Run>): Context {
-  return { ...context, run: { ...context.run, ...some } };
-}

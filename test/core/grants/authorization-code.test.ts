@@ -133,7 +133,7 @@ describe('what AppFlow is given of an AUTHORIZATION_CODE connection', () => {
 
   it('is both tokens, only the access token where the secret says so, and never a refresh token that rotates', async () => {
     const both = world();
-    await expect(both.obtain().then(shownOf)).resolves.toEqual({
+    await expect(both.obtain().then(shownOf)).resolves.toStrictEqual({
       oAuth2GrantType: 'AUTHORIZATION_CODE',
       access: 'access-1',
       refresh: 'r1',
@@ -298,12 +298,16 @@ describe('a refresh of an AUTHORIZATION_CODE connection', () => {
         },
       },
     });
+    const renewed: unknown[] = [];
     await obtain(async (obtained) => {
       if (used.length > 1) return;
-      expect(shownOf(await obtained.renewed())).toMatchObject({ access: 'a1' });
-      await expect(obtained.renewed()).rejects.toBeInstanceOf(Stale);
-      await obtained.renewed();
+      renewed.push(shownOf(await obtained.renewed()));
+      await obtained.renewed().catch((error: unknown) => {
+        renewed.push(error);
+        throw error;
+      });
     });
+    expect(renewed).toMatchObject([{ access: 'a1' }, expect.any(Stale)]);
     expect(used.map(shownOf)).toMatchObject([{ access: 'a1' }, { access: 'access-1' }]);
     expect(services.sent).toEqual(['r1']);
   });
@@ -411,7 +415,7 @@ describe('a dry run of an AUTHORIZATION_CODE connection', () => {
       handOver: 'ACCESS_AND_REFRESH_TOKEN',
       validUntil: null,
     });
-    expect(shownOf(obtained)).toEqual({ oAuth2GrantType: 'AUTHORIZATION_CODE' });
+    expect(shownOf(obtained)).toStrictEqual({ oAuth2GrantType: 'AUTHORIZATION_CODE' });
     expect([services.calls, used]).toEqual([[], [obtained]]);
     await expect(used[0]?.renewed()).resolves.toBe(obtained);
   });

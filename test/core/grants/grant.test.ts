@@ -3,9 +3,9 @@ import type { Connection } from '../../../functions/core/connection/connection.t
 import { accessTokenAlone, checkAccessTokenLife, outlivesInterval } from '../../../functions/core/grants/grant.ts';
 import { grantOf } from '../../../functions/core/grants/grant-of.ts';
 import { Redacted } from '../../../functions/core/redacted.ts';
-import { fakeContext, fakeRun } from '../../support/rules.ts';
+import { fakeContext, fakeEndpoint, fakeRun } from '../../support/rules.ts';
 import { servingIn } from '../../support/serving.ts';
-import { CODE_CONNECTION } from '../../support/token-services.ts';
+import { CODE_CONNECTION, down } from '../../support/token-services.ts';
 
 const NOW = 1_700_000_000_000;
 const serving = servingIn(fakeContext({}, fakeRun({ now: NOW })));
@@ -35,7 +35,7 @@ describe('the grant of a connection', () => {
     clientId: 'c',
     username: 'u',
     audience: 'a',
-    key: { kmsKeyId: 'k' },
+    key: { pem: new Redacted('PEM') },
     nextKey: undefined,
     certificate: undefined,
     lifetimeSeconds: undefined,
@@ -48,11 +48,24 @@ describe('the grant of a connection', () => {
   };
 
   it.each([
-    [jwt, 'JWT'],
-    [CODE_CONNECTION, 'ACCESS_AND_REFRESH_TOKEN'],
-    [client, 'CLIENT_CREDENTIALS_ARN'],
-  ] as const)('is the one that its secret names', (connection, handOver) => {
+    [jwt, 'JWT', 'sign'],
+    [CODE_CONNECTION, 'ACCESS_AND_REFRESH_TOKEN', 'stages'],
+    [client, 'CLIENT_CREDENTIALS_ARN', 'grants'],
+  ] as const)('is the one that its secret names', async (connection, handOver, first) => {
     const grant = grantOf(connection);
     expect([grant.connection, grant.handOver(undefined)]).toEqual([connection, handOver]);
+    const asked: string[] = [];
+    const ask = (what: string) => async (): Promise<never> => {
+      asked.push(what);
+      throw down();
+    };
+    const context = fakeContext({
+      signer: { sign: ask('sign') },
+      store: { stages: ask('stages') },
+      salesforce: { tokenEndpoint: () => fakeEndpoint({}) },
+    });
+    const obtained = grant.obtain(servingIn(context, { supportedGrants: ask('grants') }), async () => undefined);
+    await expect(obtained).rejects.toMatchObject({ code: 'SECRETS_UNAVAILABLE' });
+    expect(asked).toEqual([first]);
   });
 });
