@@ -14,6 +14,8 @@ const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const LONGEST_BODY = 65_536;
 /** Milliseconds by which the clocks may differ before it is worth a warning. */
 const SKEW = 30_000;
+/** Milliseconds by which a JWT's times are corrected at most. */
+const MOST_CORRECTION = 600_000;
 
 /**
  * Only what is needed is looked at: a response that carries a new refresh token must not fail over a member nobody here uses, such as an
@@ -88,11 +90,13 @@ class Endpoint implements TokenEndpoint {
     try {
       return await patiently(() => run.now()).catch((error: unknown) => {
         if (!(error instanceof Refused) || error.refusal.kind !== 'assertion-expired') throw error;
-        const offset = (error.serverNow ?? run.now()) - run.now();
-        if (Math.abs(offset) > SKEW)
+        const difference = (error.serverNow ?? run.now()) - run.now();
+        // Whoever answers could otherwise have us sign for any time.
+        const offset = Math.max(-MOST_CORRECTION, Math.min(MOST_CORRECTION, difference));
+        if (Math.abs(difference) > SKEW)
           run.warn(
             this.#connection,
-            `The clock here is off by ${Math.round(-offset / 1000)} s against Salesforce's: the JWT was signed anew by that clock.`,
+            `The clock here is off by ${Math.round(-difference / 1000)} s against Salesforce's: the JWT was signed anew, its times corrected by ${Math.round(Math.abs(offset) / 1000)} s.`,
           );
         return patiently(() => run.now() + offset);
       });

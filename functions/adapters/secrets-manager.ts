@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
-import type { ListedSecret, Secrets, SecretVersion, StoredVersion, TokenStore } from '../core/ports.ts';
+import type { ListedSecret, Secrets, SecretVersion, StoredVersion, Tagged, TokenStore } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import type { Run } from '../core/run.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
@@ -30,6 +30,14 @@ function call(operation: string, resource: string): AwsCall {
 
 /** Any secret: read, never written. */
 export function secretsAdapter(client: SecretsManagerClient): Secrets {
+  const kept = new Map<string, Tagged>();
+  const described = async (name: string, run: Run) => {
+    const answer = await callAws(call('DescribeSecret', name), run, (options) =>
+      client.send(new DescribeSecretCommand({ SecretId: name }), options),
+    );
+    if (answer.DeletedDate !== undefined) throw notFound(name);
+    return answer;
+  };
   return {
     async values(names, run) {
       const found = new Map<string, SecretVersion | RefreshError>();
@@ -67,11 +75,15 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
       return [...found.values()];
     },
     async describe(name, run) {
-      const answer = await callAws(call('DescribeSecret', name), run, (options) =>
-        client.send(new DescribeSecretCommand({ SecretId: name }), options),
-      );
-      if (answer.DeletedDate !== undefined) throw notFound(name);
-      return listed(name, answer);
+      return listed(name, await described(name, run));
+    },
+    async tags(arn, willDo, run) {
+      const known = kept.get(arn);
+      if (known !== undefined && willDo(known)) return known;
+      const answer = await described(arn, run);
+      const tagged = { arn: answer.ARN ?? arn, tags: tagsOf(answer.Tags) };
+      kept.set(arn, tagged);
+      return tagged;
     },
   };
 
@@ -261,15 +273,27 @@ async function unlessExists(send: () => Promise<unknown>): Promise<'put' | 'exis
   }
 }
 
+const LATEST = new Date(8.64e15);
+
+function tagsOf(listed: SecretListEntry['Tags']): ReadonlyMap<string, string> {
+  const tags = new Map<string, string>();
+  for (const { Key, Value } of listed ?? []) {
+    if (Key !== undefined && Value !== undefined) tags.set(Key, Value);
+  }
+  return tags;
+}
+
 function listed(
   name: string,
   { LastChangedDate, CreatedDate, Tags }: Pick<SecretListEntry, 'LastChangedDate' | 'CreatedDate' | 'Tags'>,
 ): ListedSecret {
-  const tags = new Map<string, string>();
-  for (const { Key, Value } of Tags ?? []) {
-    if (Key !== undefined && Value !== undefined) tags.set(Key, Value);
-  }
-  return { name, changedAt: LastChangedDate ?? CreatedDate ?? new Date(0), tags };
+  return {
+    name,
+    // Without a date it would not be the first of several.
+    createdAt: CreatedDate ?? LATEST,
+    changedAt: LastChangedDate ?? CreatedDate ?? new Date(0),
+    tags: tagsOf(Tags),
+  };
 }
 
 interface ValueEntry {

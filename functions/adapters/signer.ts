@@ -9,7 +9,7 @@ import {
 } from 'node:crypto';
 import type { KMSClient } from '@aws-sdk/client-kms';
 import { RefreshError } from '../core/errors.ts';
-import type { Signer } from '../core/ports.ts';
+import type { KeyTagsRequest, Signer, Tagged } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import type { Run } from '../core/run.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
@@ -26,7 +26,15 @@ const MOST_KEYS = 256;
  * @param kms makes the KMS client; asked only where a connection uses one, since loading it costs start-up time
  */
 export function signerAdapter(kms: () => Promise<KMSClient>): Signer {
+  const kept = new Map<string, Tagged>();
   return {
+    async keyTags({ kmsKeyId, willDo, denied }, run) {
+      const known = kept.get(kmsKeyId);
+      if (known !== undefined && willDo(known)) return known;
+      const tagged = await tagsOfKey(kmsKeyId, denied, await kms(), run);
+      kept.set(kmsKeyId, tagged);
+      return tagged;
+    },
     sign(key, claims, run) {
       return 'pem' in key ? signWithPem(key.pem, claims) : signWithKms(key.kmsKeyId, claims, kms, run);
     },
@@ -34,6 +42,39 @@ export function signerAdapter(kms: () => Promise<KMSClient>): Signer {
     certificateProblem,
     certificateEnd: (pem) => new Date(new X509Certificate(pemText(pem)).validTo),
   };
+}
+
+/** An alias is looked up first: tags are listed by id or ARN alone. */
+async function tagsOfKey(
+  keyId: string,
+  denied: KeyTagsRequest['denied'],
+  client: KMSClient,
+  run: Run,
+): Promise<Tagged> {
+  const { DescribeKeyCommand, ListResourceTagsCommand } = await import('@aws-sdk/client-kms');
+  const call = (operation: string): AwsCall => ({
+    action: `kms:${operation}`,
+    resource: keyId,
+    unavailable: 'KMS_UNAVAILABLE',
+    meanings: { ...kmsMeanings(keyId), AccessDeniedException: denied },
+  });
+  const { KeyMetadata } = await callAws(call('DescribeKey'), run, (options) =>
+    client.send(new DescribeKeyCommand({ KeyId: keyId }), options),
+  );
+  const arn = KeyMetadata?.Arn ?? keyId;
+  const tags = new Map<string, string>();
+  let Marker: string | undefined;
+  do {
+    const page = { KeyId: arn, ...(Marker === undefined ? {} : { Marker }) };
+    const answer = await callAws(call('ListResourceTags'), run, (options) =>
+      client.send(new ListResourceTagsCommand(page), options),
+    );
+    for (const { TagKey, TagValue } of answer.Tags ?? []) {
+      if (TagKey !== undefined && TagValue !== undefined) tags.set(TagKey, TagValue);
+    }
+    Marker = answer.Truncated === true ? answer.NextMarker : undefined;
+  } while (Marker !== undefined);
+  return { arn, tags };
 }
 
 async function signWithPem(pem: Redacted, claims: string): Promise<Redacted> {

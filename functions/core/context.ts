@@ -1,14 +1,13 @@
+import type { BindingRules } from './connection/belonging.ts';
 import type { ConnectionRules } from './connection/connection.ts';
 import type { TargetRules } from './connection/target.ts';
 import type { Ports } from './ports.ts';
 import type { Run } from './run.ts';
 
 /** What a deployment has settled, durations in seconds. */
-export interface Rules extends ConnectionRules, TargetRules {
+export interface Rules extends ConnectionRules, TargetRules, BindingRules {
   /** Token secrets are named `<tokenPrefix><connection>`. */
   readonly tokenPrefix: string;
-  /** Where a profile's `instanceUrl` may point (`INSTANCE_HOSTS`). */
-  readonly instanceHosts: readonly string[];
   readonly tickSeconds: number;
   readonly jwtLifetimeSeconds: number;
   /** Whether `heal` starts flows again. */

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { belonging, profileNotFound } from './connection/belonging.ts';
+import { belonging, profileNotFound, profileShared, sharedProfiles } from './connection/belonging.ts';
 import { type Faulty, type ListedTarget, targetsOf } from './connection/target.ts';
 import type { Context } from './context.ts';
-import { RefreshError } from './errors.ts';
 import type { Envelope } from './ports.ts';
 import { datesOf, dueSince, isOverdue, slotOf } from './schedule.ts';
 
@@ -24,7 +23,7 @@ export interface Overdue {
 export interface Dispatched {
   readonly summary: DispatchSummary;
   readonly overdue: readonly Overdue[];
-  /** Connections that are not served before a person acts. */
+  /** What is not served before a person acts: one a connection, and one a shared profile. */
   readonly faulty: readonly Faulty[];
 }
 
@@ -36,26 +35,22 @@ export interface Tick {
   readonly force: boolean;
 }
 
-/** Decides which connections are due and sends each to the queue. Reads no secret value. */
+/** Decides which connections are due and sends each to the queue, before anything is said about the rest. Reads no secret value. */
 export async function dispatch({ scheduledTime, force }: Tick, { rules, ports, run }: Context): Promise<Dispatched> {
   const [secrets, profiles] = await Promise.all([
     ports.secrets.list(rules.secretPrefix, run),
     ports.appflow.salesforceProfiles(run),
   ]);
   const { targets, faulty: malformed } = targetsOf(secrets, rules);
-  const faulty: Faulty[] = [...malformed];
-  const belongs = belonging(targets);
-  const missingProfiles = [...belongs.keys()].filter((name) => !profiles.has(name)).sort();
-  const sharedProfiles = [...belongs].flatMap(([name, owner]) => (owner instanceof RefreshError ? [name] : [])).sort();
+  const owners = belonging(targets);
 
   const envelopes: Envelope[] = [];
   const overdue: Overdue[] = [];
-  for (const target of targets) {
-    const owner = belongs.get(target.connectorProfileName);
-    const profile = profiles.get(target.connectorProfileName);
-    if (owner instanceof RefreshError || profile === undefined) {
-      const error = owner instanceof RefreshError ? owner : profileNotFound(target);
-      faulty.push({ connection: target.connection, error });
+  const missing: ListedTarget[] = [];
+  for (const [profileName, target] of owners) {
+    const profile = profiles.get(profileName);
+    if (profile === undefined) {
+      missing.push(target);
       continue;
     }
     const dates = datesOf(target, profile);
@@ -67,8 +62,28 @@ export async function dispatch({ scheduledTime, force }: Tick, { rules, ports, r
     else if (slot !== undefined) envelopes.push(envelope(target, scheduledTime, slot.toISOString()));
   }
   const enqueued = envelopes.length === 0 ? 0 : await ports.queue.send(envelopes, run);
+
+  const shared = sharedProfiles(targets);
+  const faulty: Faulty[] = [
+    ...malformed,
+    ...missing.map((target) => ({ connection: target.connection, error: profileNotFound(target) })),
+    ...[...shared].map(([name, { owner, others }]) => ({
+      connection: others[0]?.connection ?? owner.connection,
+      error: profileShared(
+        name,
+        owner.connection,
+        others.map(({ connection }) => connection),
+      ),
+    })),
+  ];
   return {
-    summary: { connections: secrets.length, due: envelopes.length, enqueued, missingProfiles, sharedProfiles },
+    summary: {
+      connections: secrets.length,
+      due: envelopes.length,
+      enqueued,
+      missingProfiles: missing.map(({ connectorProfileName }) => connectorProfileName).sort(),
+      sharedProfiles: [...shared.keys()].sort(),
+    },
     overdue,
     faulty,
   };

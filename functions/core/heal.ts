@@ -61,7 +61,8 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
 
   const startedAt = failure.startedAt ?? flow.lastRunAt ?? failure.eventTime;
   const all = await listedTargets(context);
-  const targets = all.filter(({ connectorProfileName }) => flow.connectorProfileNames.includes(connectorProfileName));
+  const belongs = belonging(all);
+  const targets = flow.connectorProfileNames.flatMap((name) => belongs.get(name) ?? []);
   if (targets.length === 0)
     return nothing(
       `No connection names the profile of ${flowName} (${flow.connectorProfileNames.join(', ') || 'not a Salesforce flow'}).`,
@@ -99,7 +100,7 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   const stale = targets
     .filter((target) => !isYoung(target))
     .map((target) => ({ ...target, unlessUpdatedAfter: startedAt, isHealing: true }));
-  const refreshed = await refresh({ targets: stale, dryRun: false, belongs: belonging(all) }, context);
+  const refreshed = await refresh({ targets: stale, dryRun: false, belongs }, context);
   const reports = refreshed.served.map(({ report }) => report);
   const report = (outcome: HealReport['outcome'], message: string): Healed => ({
     report: { flow: flowName, outcome, message, connections: reports },

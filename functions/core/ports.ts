@@ -65,6 +65,7 @@ export interface StoredVersion extends SecretVersion {
 /** A secret as a listing shows it: no value. */
 export interface ListedSecret {
   readonly name: string;
+  readonly createdAt: Date;
   readonly changedAt: Date;
   readonly tags: ReadonlyMap<string, string>;
 }
@@ -79,6 +80,19 @@ export interface Secrets {
   list(prefix: string, run: Run): Promise<ListedSecret[]>;
   /** One secret's dates and tags, without lag. */
   describe(name: string, run: Run): Promise<ListedSecret>;
+  /**
+   * The tags of a client secret. An answer is kept as long as the container lives and used again where it will do, so that a right tag is looked up once.
+   *
+   * @throws RefreshError `SECRET_NOT_FOUND`, `ACCESS_DENIED`, `SECRETS_UNAVAILABLE`
+   */
+  tags(arn: string, willDo: (tagged: Tagged) => boolean, run: Run): Promise<Tagged>;
+}
+
+/** What says by its tags whom it serves: a KMS key or a client secret. */
+export interface Tagged {
+  /** Its full ARN, whatever it was named by. */
+  readonly arn: string;
+  readonly tags: ReadonlyMap<string, string>;
 }
 
 export interface Signer extends KeyChecks {
@@ -88,8 +102,21 @@ export interface Signer extends KeyChecks {
    * @param claims the claims set as JSON text, kept byte for byte
    */
   sign(key: SigningKey, claims: string, run: Run): Promise<Redacted>;
+  /**
+   * The tags of a KMS key, by its id, ARN or alias. An answer is kept as `Secrets.tags` keeps its own.
+   *
+   * @throws RefreshError `KEY_UNUSABLE`, `ACCESS_DENIED` (also where the key has no such tag at all: the role admits no other), `KMS_UNAVAILABLE`
+   */
+  keyTags(asked: KeyTagsRequest, run: Run): Promise<Tagged>;
   /** `notAfter` of a certificate that has been checked. */
   certificateEnd(pem: string): Date;
+}
+
+export interface KeyTagsRequest {
+  readonly kmsKeyId: string;
+  readonly willDo: (tagged: Tagged) => boolean;
+  /** What it means that the key may not be looked at. */
+  readonly denied: (cause: Error) => RefreshError;
 }
 
 /** A successful answer of the token endpoint (RFC 6749 section 5.1), as far as anyone here needs it. */

@@ -1,4 +1,4 @@
-import { type Belonging, belonging, profileFor } from './connection/belonging.ts';
+import { type Belonging, checkBinding, profileFor } from './connection/belonging.ts';
 import { parseConnection } from './connection/parse-connection.ts';
 import type { Target } from './connection/target.ts';
 import type { Context } from './context.ts';
@@ -14,7 +14,7 @@ export interface Ask {
   readonly targets: readonly Target[];
   /** Does all that changes nothing: no exchange of a refresh token or code, no update. */
   readonly dryRun: boolean;
-  /** Which connection each profile belongs to, where the caller knows more connections than the targets. */
+  /** Which connection each profile belongs to; of what `dispatch` sent it has been decided already. */
   readonly belongs?: Belonging;
 }
 
@@ -74,7 +74,7 @@ async function gather({ targets, belongs }: Ask, { rules, ports, run }: Context)
   return {
     secrets,
     profiles,
-    belongs: belongs ?? belonging(targets),
+    belongs: belongs ?? new Map(),
     supportedGrants() {
       grants ??= ports.appflow.supportedGrants(run);
       return grants;
@@ -119,8 +119,9 @@ function decide(target: Target, gathered: Gathered, { rules, ports, run }: Conte
     // Is there a secret, and does it say how to get credentials?
     const secret = secretOf(name, rules.secretPrefix, gathered);
     grant = grantOf(parseConnection(name, secret.value, rules, ports.signer));
-    // Is the profile there, and this connection's?
-    const profile = profileFor(target, gathered.belongs, gathered.profiles);
+    // Is it for this profile? Is the profile there, this connection's, and where it should be?
+    checkBinding(grant.connection, target, rules);
+    const profile = profileFor(target, gathered.belongs, gathered.profiles, rules);
     // Has somebody been quicker?
     if (unlessUpdatedAfter !== undefined && profile.updatedAt > unlessUpdatedAfter)
       return { verdict: 'leave', grant, profile };

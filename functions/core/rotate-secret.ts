@@ -1,10 +1,10 @@
-import { belonging, profileFor } from './connection/belonging.ts';
+import { belonging, checkBinding, profileFor } from './connection/belonging.ts';
 import type { AuthorizationCodeConnection } from './connection/connection.ts';
 import { parseConnection } from './connection/parse-connection.ts';
 import { listedTargets, targetOf } from './connection/target.ts';
 import type { Context } from './context.ts';
 import { outOfTime, RefreshError } from './errors.ts';
-import { obtainedFrom, rotationOf } from './grants/authorization-code.ts';
+import { admittedRotationOf, obtainedFrom, rotationOf } from './grants/authorization-code.ts';
 import { checkAccessTokenLife, type Serving } from './grants/grant.ts';
 import { handOver } from './hand-over.ts';
 import { type RotationResult, withTokens } from './token-rotation/protocol.ts';
@@ -50,11 +50,12 @@ export async function rotateSecret(request: RotationRequest, context: Context): 
 }
 
 async function createSecret({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
-  // Before anything is spent: a token that cannot be handed over is of no use.
-  await servingOf(name, context);
   // Read anew at each attempt: while this one waits a person may store a new seed.
   await patiently(name, context, async () => {
-    const rotation = rotationOf(await readConnection(name, context), context);
+    const connection = await readConnection(name, context);
+    // Before anything is spent: a token that cannot be handed over is of no use.
+    await servingOf(connection, context);
+    const rotation = await admittedRotationOf(connection, context);
     return withTokens(rotation, { kind: 'rotate', versionId }, async () => undefined);
   });
 }
@@ -62,9 +63,10 @@ async function createSecret({ connection: name, versionId }: RotationRequest, co
 async function setSecret({ connection: name, versionId }: RotationRequest, context: Context): Promise<void> {
   await patiently(name, context, async () => {
     const attempt = withDeadline(context, HAND_OVER_WITHIN_MS);
-    const rotation = rotationOf(await readConnection(name, attempt), attempt);
+    const connection = await readConnection(name, attempt);
+    const rotation = await admittedRotationOf(connection, attempt);
     return withTokens(rotation, { kind: 'stored', versionId }, async (tokens) => {
-      const serving = await servingOf(name, attempt);
+      const serving = await servingOf(connection, attempt);
       // What AppFlow was given since is no older: without token rotation a refresh stores no version.
       if (tokens.storedAt !== undefined && serving.profile.updatedAt >= tokens.storedAt) return;
       const obtained = await obtainedFrom(tokens, rotation);
@@ -101,12 +103,14 @@ async function finishSecret({ connection, versionId }: RotationRequest, { rules,
 }
 
 /** The connection's profile, if it is there and this connection's, with what a hand-over needs besides. */
-async function servingOf(name: string, context: Context): Promise<Serving> {
+async function servingOf(connection: AuthorizationCodeConnection, context: Context): Promise<Serving> {
+  const { name } = connection;
   const { rules, ports, run } = context;
   const target = targetOf(await ports.secrets.describe(rules.secretPrefix + name, run), rules);
-  const others = (await listedTargets(context)).filter(({ connection }) => connection !== name);
+  checkBinding(connection, target, rules);
+  const others = (await listedTargets(context)).filter((other) => other.connection !== name);
   const profiles = await ports.appflow.profiles([target.connectorProfileName], run);
-  const profile = profileFor(target, belonging([target, ...others]), profiles);
+  const profile = profileFor(target, belonging([target, ...others]), profiles, rules);
   const supportedGrants = () => ports.appflow.supportedGrants(run);
   return { ...context, target, profile, dryRun: false, tokenSecret: undefined, supportedGrants };
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isConnectionName } from '../core/connection/target.ts';
 import { RefreshError } from '../core/errors.ts';
 import type { RotationRequest } from '../core/rotate-secret.ts';
 import { parseInput } from './input.ts';
@@ -42,7 +43,15 @@ export function parseRotationEvent(event: unknown, tokenPrefix: string): Rotatio
       `Set this function as the rotation function of token secrets alone. ${USAGE}`,
     );
   }
-  return { step: stepOf(spelled), connection: secretName.slice(tokenPrefix.length), versionId: ClientRequestToken };
+  const connection = secretName.slice(tokenPrefix.length);
+  if (!isConnectionName(connection)) {
+    throw new RefreshError(
+      'INPUT_INVALID',
+      'SecretId names no connection.',
+      `Name the token secret of a connection: ${tokenPrefix} and the connection's name. ${USAGE}`,
+    );
+  }
+  return { step: stepOf(spelled), connection, versionId: ClientRequestToken };
 }
 
 function stepOf(spelled: v.InferOutput<typeof Step>): RotationRequest['step'] {

@@ -1,9 +1,13 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Dispatched } from '../core/dispatch.ts';
 import { RefreshError } from '../core/errors.ts';
+import { listed } from '../core/listed.ts';
 import type { Refreshed } from '../core/report.ts';
 import { logBug, logRefreshError } from './error-log.ts';
 import type { World } from './lambda.ts';
+
+/** Lines of one kind that a tick writes at most: the log of one must stay small whoever fills Secrets Manager. */
+const LINES = 50;
 
 type Sinks = Pick<World, 'log' | 'metrics'>;
 
@@ -41,16 +45,32 @@ export async function recordTick(
   tick: Date,
   { log, metrics, run, ports }: Sinks & Pick<World, 'run' | 'ports'>,
 ): Promise<void> {
-  for (const { connection, error } of faulty) {
+  for (const { connection, error } of faulty.slice(0, LINES)) {
     logRefreshError(error, log, { connection });
   }
-  for (const { connection, seconds } of overdue) {
+  for (const [code, rest] of Map.groupBy(faulty.slice(LINES), ({ error }) => error.code)) {
+    const names = listed(rest.map(({ connection }) => connection));
+    log.error(
+      `${rest.length} more fail with ${code}: ${names} → correct those above first, or run: appflow-token-refresher status`,
+      {
+        code,
+      },
+    );
+  }
+  for (const { connection, seconds } of overdue.slice(0, LINES)) {
     log.warn(
       `${connection}: has waited ${seconds} s for a refresh → look for its last failure in the saved query one-connection, or run: npx appflow-token-refresher check ${connection}`,
       { connection, overdueSeconds: seconds },
     );
   }
-  log.info('dispatched', { ...summary, scheduledTime: tick.toISOString() });
+  if (overdue.length > LINES)
+    log.warn(`${overdue.length - LINES} more connections have waited too long for a refresh.`);
+  log.info('dispatched', {
+    ...summary,
+    missingProfiles: listed(summary.missingProfiles),
+    sharedProfiles: listed(summary.sharedProfiles),
+    scheduledTime: tick.toISOString(),
+  });
   if (summary.enqueued < summary.due) {
     log.error(
       `${summary.due - summary.enqueued} of ${summary.due} due connections could not be sent to the queue → see whether the queue and its key are as they were deployed`,
@@ -65,7 +85,7 @@ export async function recordTick(
   metrics.addMetric('SharedProfiles', MetricUnit.Count, summary.sharedProfiles.length);
   try {
     const waiting = await ports.escrow.list(run);
-    for (const connection of waiting)
+    for (const connection of waiting.slice(0, LINES))
       log.warn(
         `${connection}: a refresh token waits in escrow → the next refresh stores it; if it stays, see TOKEN_NOT_PERSISTED in the runbook`,
         { connection },

@@ -29,6 +29,7 @@ export async function addCommand(
   const loginUrl = await loginUrlFor(session, flags, place, questions);
   if (grantType === undefined) throw questions.unanswered();
   const base = {
+    connectorProfileName: place.connectorProfileName,
     grantType,
     ...(loginUrl === undefined ? {} : { loginUrl }),
     ...(flags.handOver === undefined ? {} : { handOver: flags.handOver }),
@@ -62,9 +63,7 @@ async function freePlace(session: Session, name: string, flags: AddArguments, qu
   if (!(existing instanceof RefreshError)) throw alreadyThere(secretName);
   if (existing.code !== 'SECRET_NOT_FOUND') throw existing;
   const problem = (profile: string) =>
-    isProfileName(profile) && /^[^!#]*$/.test(profile)
-      ? undefined
-      : 'No profile can be called so, or a tag cannot spell it (! and #).';
+    isProfileName(profile) ? undefined : 'No profile can be called so, or a tag cannot spell it (! and #).';
   const connectorProfileName = questions.canAsk
     ? await questions.text('--profile', flags.profile, 'AppFlow connector profile', { initial: name, problem })
     : (flags.profile ?? name);
@@ -75,7 +74,7 @@ async function freePlace(session: Session, name: string, flags: AddArguments, qu
   if (rivals.length > 0) {
     throw inputError(
       `The connector profile ${connectorProfileName} belongs to ${rivals.map(({ connection }) => connection).join(', ')} already.`,
-      'A second secret for it would stop both from being refreshed: give another --profile.',
+      'A second secret for it would not be served: give another --profile.',
     );
   }
   const profile = (await ports.appflow.profiles([connectorProfileName], run)).get(connectorProfileName);

@@ -80,6 +80,8 @@ const STEP_OF: Readonly<Record<string, Step>> = {
   PROFILE_NOT_FOUND: 'profile',
   PROFILE_NOT_SALESFORCE: 'profile',
   PROFILE_SHARED: 'profile',
+  PROFILE_MISMATCH: 'profile',
+  INSTANCE_HOST_REFUSED: 'profile',
   LIFETIME_TOO_SHORT: 'limits',
   INTERVAL_TOO_SHORT: 'limits',
   CONSTRAINT_VIOLATED: 'limits',
@@ -128,7 +130,7 @@ function checklist(
     checks.push(row('key', known !== undefined, known === undefined ? '' : keyDetail(known)));
   if (known?.grantType === 'JWT_BEARER') checks.push(certificateCheck(certificateEnd, at));
   checks.push(
-    row('profile', profile !== undefined, 'found, a Salesforce profile, and named by this connection alone'),
+    row('profile', profile !== undefined, "found, a Salesforce profile at a listed host, and this connection's"),
     row('limits', isDryRunThrough, "lifetimes, intervals and AppFlow's limits kept"),
     row('grant', isDryRunThrough, 'supported by AppFlow here'),
     salesforceCheck(row('salesforce', isThrough, 'accepts the credentials'), known),
@@ -149,8 +151,8 @@ function tagDetail(target: Target | RefreshError | undefined): string {
   return `profile ${target.connectorProfileName}, every ${target.intervalSeconds} s`;
 }
 
-function valueDetail({ grantType, handOver, loginUrl }: Connection): string {
-  return `${grantType}, handed over as ${handOver}, log-in at ${loginUrl}`;
+function valueDetail({ grantType, handOver, loginUrl, connectorProfileName }: Connection): string {
+  return `${grantType}, handed over as ${handOver} to the profile ${connectorProfileName} alone, log-in at ${loginUrl}`;
 }
 
 function keyDetail(connection: Connection): string {

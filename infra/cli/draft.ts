@@ -55,6 +55,7 @@ export interface Draft {
 
 /** The keys that every grant has. */
 interface Base {
+  readonly connectorProfileName: string;
   readonly grantType: GrantType;
   readonly loginUrl?: string;
   readonly handOver?: string;

@@ -143,7 +143,9 @@ const MARK = {
 
 const PROFILE_TROUBLE: Readonly<Record<string, string>> = {
   PROFILE_NOT_FOUND: 'missing',
-  PROFILE_SHARED: 'shared',
+  PROFILE_SHARED: 'served by another',
+  PROFILE_MISMATCH: 'not what the value says',
+  INSTANCE_HOST_REFUSED: 'at a refused host',
   PROFILE_NOT_SALESFORCE: 'not Salesforce',
 };
 

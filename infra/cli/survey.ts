@@ -1,4 +1,4 @@
-import { belonging, profileFor } from '../../functions/core/connection/belonging.ts';
+import { belonging, checkBinding, profileFor } from '../../functions/core/connection/belonging.ts';
 import type { Connection } from '../../functions/core/connection/connection.ts';
 import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
 import { type ListedTarget, type Target, targetOf, targetsOf } from '../../functions/core/connection/target.ts';
@@ -91,7 +91,11 @@ export async function survey(session: Session, names?: readonly string[]): Promi
     const profile =
       target === undefined || target instanceof RefreshError
         ? undefined
-        : await orError(async () => profileFor(target, belongs, profiles));
+        : await orError(async () => {
+            if (connection !== undefined && !(connection instanceof RefreshError))
+              checkBinding(connection, target, rules);
+            return profileFor(target, belongs, profiles, rules);
+          });
     const hasCertificate = connection !== undefined && 'certificate' in connection;
     const certificate = hasCertificate ? connection.certificate : undefined;
     return {

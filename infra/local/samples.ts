@@ -60,6 +60,7 @@ export async function loadSamples({ aws, salesforce }: LocalWorld, clock: Clock)
       privateKey: pkcs1,
       audience: 'https://test.salesforce.com',
       handOver: 'ACCESS_TOKEN',
+      connectorProfileName: 'acme-uat',
     },
     { 'connector-profile-name': 'acme-uat' },
   );
@@ -97,7 +98,11 @@ export async function loadSamples({ aws, salesforce }: LocalWorld, clock: Clock)
 
   const client = { clientId: '3MVG9.acme-client', clientSecret: 'sample-secret-of-sf-client' };
   salesforce.registerApp({ ...client, clientCredentialsUser: 'appflow@acme.example' });
-  const { arn } = aws.secrets.create({ name: 'appflow-client-credentials/sf-client', value: JSON.stringify(client) });
+  const { arn } = aws.secrets.create({
+    name: 'appflow-client-credentials/sf-client',
+    value: JSON.stringify(client),
+    tags: { 'appflow-token-refresher-connections': 'sf-client' },
+  });
   profile('sf-client', 4, { instanceUrl: 'https://acme.my.salesforce.com' }, 'Public', ranOut);
   secret('sf-client', { grantType: 'CLIENT_CREDENTIALS', clientCredentialsArn: arn, handOver: 'ACCESS_TOKEN' });
 

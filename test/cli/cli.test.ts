@@ -79,7 +79,14 @@ class Estate implements AsyncDisposable {
   jwt(name: string, more: Record<string, unknown> = {}, tags: Record<string, string> = {}): void {
     this.secret(
       name,
-      { grantType: 'JWT_BEARER', clientId: APP, username: USER, privateKey: PRIVATE_KEY, ...more },
+      {
+        grantType: 'JWT_BEARER',
+        connectorProfileName: tags['connector-profile-name'],
+        clientId: APP,
+        username: USER,
+        privateKey: PRIVATE_KEY,
+        ...more,
+      },
       tags,
     );
     this.profile(tags['connector-profile-name'] ?? name, -1 / 3600);
@@ -211,17 +218,17 @@ describe.concurrent('the command status', { timeout: PATIENCE }, () => {
       problems: [],
     });
     const codes = (name: string) => v.parse(Problems, by.get(name)?.['problems']).map((problem) => problem.code);
-    expect(codes('twin-a')).toEqual(['PROFILE_SHARED']);
+    expect(codes('twin-a')).toEqual([]);
     expect(codes('twin-b')).toEqual(['PROFILE_SHARED']);
     expect(codes('lonely')).toEqual(['PROFILE_NOT_FOUND']);
     expect(codes('typo')).toEqual(['SECRET_MALFORMED']);
     const { stdout } = await estate.run(['status']);
-    expect(stdout).toMatch(/✗ +twin-a +twin \(shared\)/);
+    expect(stdout).toMatch(/✗ +twin-b +twin \(served by another\)/);
     expect(stdout).toMatch(/✗ +lonely +lonely \(missing\)/);
     expect(stdout).toMatch(/✓ +ending .* in 9 d !/);
     expect(stdout).toContain('clientid is not a key that a connection has');
     expect(stdout).toContain('Salesforce profiles that no connection refreshes: nobodys');
-    expect(stdout).toContain('5 connections: 1 healthy, 0 due, 4 unhealthy.');
+    expect(stdout).toContain('5 connections: 2 healthy, 0 due, 3 unhealthy.');
   });
 
   it('adds the verdict of a dry run with --why', async () => {
@@ -390,6 +397,7 @@ describe.concurrent('the command add', { timeout: PATIENCE }, () => {
     expect(file).not.toContain('PRIVATE');
     expect(new X509Certificate(file).validToDate.getTime() - Date.now()).toBeGreaterThan(364 * 24 * HOUR);
     expect(estate.read('sf-new')).toStrictEqual({
+      connectorProfileName: 'new-profile',
       grantType: 'JWT_BEARER',
       loginUrl: estate.world.salesforce.url,
       clientId: 'new-app',
@@ -515,6 +523,7 @@ describe.concurrent('the command add', { timeout: PATIENCE }, () => {
       next: ['npx appflow-token-refresher check client', 'npx appflow-token-refresher refresh client'],
     });
     expect(estate.read('client')).toStrictEqual({
+      connectorProfileName: 'client',
       grantType: 'CLIENT_CREDENTIALS',
       handOver: 'ACCESS_TOKEN',
       clientCredentialsArn: arn,

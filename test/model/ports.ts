@@ -83,6 +83,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
   };
   const listed = (answer: unknown) => ({
     name: RULES.secretPrefix + NAME,
+    createdAt: new Date(0),
     changedAt: new Date(Number(answer)),
     tags: new Map<string, string>(),
   });
@@ -109,6 +110,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
       },
       list: async (_, run) => [listed(await get({ op: 'list' }, run))],
       describe: async (_, run) => listed(await get({ op: 'describe' }, run)),
+      tags: none,
     },
     salesforce: {
       tokenEndpoint: () => ({
@@ -124,6 +126,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
     },
     signer: {
       sign: none,
+      keyTags: none,
       certificateEnd: () => new Date(0),
       privateKeyProblem: () => undefined,
       certificateProblem: () => undefined,

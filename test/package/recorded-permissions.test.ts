@@ -53,7 +53,9 @@ function granted(role: FunctionName): string[] {
 async function everyKind(): Promise<TestWorld> {
   const world = await testWorld({ rotation: true, settings: { RERUN_FLOWS: 'true' } });
   world.aws.appflow.supportedGrants = ['AUTHORIZATION_CODE', 'JWT_BEARER', 'CLIENT_CREDENTIALS'];
-  const keyId = await world.aws.kms.createKey('RSA_2048');
+  const keyId = await world.aws.kms.createKey('RSA_2048', {
+    tags: { 'appflow-token-refresher-connections': 'kms' },
+  });
   world.salesforce.registerApp({
     clientId: 'consumer-key',
     certificates: [PUBLIC_KEY, world.aws.kms.publicKey(keyId)],
@@ -62,6 +64,7 @@ async function everyKind(): Promise<TestWorld> {
   world.addJwt('kms', { privateKey: undefined, kmsKeyId: keyId });
   world.addClient('client');
   const arn = world.addClient('code-client', {}, { clientId: CODE_APP, clientSecret: CODE_SECRET });
+  world.aws.secrets.tag('appflow-client-credentials/code-client', { 'appflow-token-refresher-connections': 'code' });
   world.aws.secrets.remove('appflow-token-refresher/code-client');
   await world.addCode('code', { clientSecret: undefined, clientCredentialsArn: arn });
   expect(CLIENT_APP).not.toBe(CODE_APP);

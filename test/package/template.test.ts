@@ -308,6 +308,21 @@ describe('the queue', () => {
     for (const [, { KmsMasterKeyId }] of queues) expect(KmsMasterKeyId).toEqual({ 'Fn::GetAtt': ['Key', 'Arn'] });
   });
 
+  test('of messages takes them from dispatch alone', () => {
+    const { PolicyDocument } = v.parse(
+      v.object({ PolicyDocument: v.object({ Statement: v.array(v.record(v.string(), v.unknown())) }) }),
+      properties('RefreshQueuePolicy'),
+    );
+    expect(PolicyDocument.Statement).toContainEqual({
+      Sid: 'OnlyDispatchAsks',
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 'sqs:SendMessage',
+      Resource: { 'Fn::GetAtt': ['RefreshQueue', 'Arn'] },
+      Condition: { ArnNotEquals: { 'aws:PrincipalArn': { 'Fn::GetAtt': ['DispatchRole', 'Arn'] } } },
+    });
+  });
+
   test('for failed events is a standard queue, since its senders cannot write to FIFO queues', () => {
     expect(properties('FailedEvents')['FifoQueue']).toBeUndefined();
   });
@@ -342,9 +357,12 @@ function granted(given: readonly Statement[]): string[] {
   return given
     .filter(({ Effect }) => Effect === 'Allow')
     .flatMap(({ Action, Resource, Condition }) => {
-      const when = Object.values(Condition)
-        .flatMap((operands) =>
-          Object.entries(operands).map(([key, values]) => `${key} is ${values.map(named).join(' or ')}`),
+      const when = Object.entries(Condition)
+        .flatMap(([operator, operands]) =>
+          Object.entries(operands).map(([key, values]) => {
+            const is = values.map(named).join(' or ');
+            return operator === 'Null' && is === 'false' ? `${key} is there` : `${key} is ${is}`;
+          }),
         )
         .sort()
         .join(', ');

@@ -102,6 +102,7 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
   it('refuses a clientCredentialsArn whose secret belongs to another app', async () => {
     const world = await testWorld();
     const arn = world.addClient('other');
+    world.aws.secrets.tag('appflow-client-credentials/other', { 'appflow-token-refresher-connections': 'sf' });
     await world.addCode('sf', { clientSecret: undefined, clientCredentialsArn: arn });
     expect((await world.refresh(['sf'], true)).connections[0]?.error?.code).toBe('SECRET_MALFORMED');
     expect((await first(world, 'sf'))?.error?.message).toContain('clientId is not the one');
@@ -160,11 +161,11 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect(world.salesforce.family(seed)).toMatchObject({ alive: true, exchanges: 3 });
   });
 
-  it('spends no token in a rotation of a profile that two secrets name', async () => {
+  it('spends no token in a rotation of a profile that belongs to another connection', async () => {
     const world = await testWorld({ rotation: true });
     await world.addCode('sf');
     await world.refresh(['sf']);
-    world.addJwt('other', {}, { 'connector-profile-name': 'sf' });
+    world.addJwt('an-older-one', {}, { 'connector-profile-name': 'sf' });
     const event = { SecretId: 'appflow-token-refresher-tokens/sf', ClientRequestToken: crypto.randomUUID() };
     await expect(world.invoke('rotate', { ...event, Step: 'createSecret' })).rejects.toMatchObject({
       name: 'PROFILE_SHARED',

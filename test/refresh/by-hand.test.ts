@@ -79,12 +79,12 @@ describe('refresh by hand', () => {
     expect(report.connections[1]).not.toHaveProperty('grantType');
   });
 
-  it('refuses both secrets that share a profile, even when only one of them is named', async () => {
+  it('serves the first created of two secrets that share a profile, even when only the other one is named', async () => {
     const world = await testWorld();
     world.addJwt('one', {}, { 'connector-profile-name': 'both' });
     world.addJwt('two', {}, { 'connector-profile-name': 'both' });
-    expect(await outcomes(world, ['one'])).toEqual(['PROFILE_SHARED']);
-    expect(await outcomes(world, ['two', 'one'])).toEqual(['PROFILE_SHARED', 'PROFILE_SHARED']);
+    expect(await outcomes(world, ['two'])).toEqual(['PROFILE_SHARED']);
+    expect(await outcomes(world, ['two', 'one'])).toEqual(['PROFILE_SHARED', 'refreshed']);
   });
 
   it('changes nothing in a dry run and reports what a run would do', async () => {

@@ -162,7 +162,9 @@ describe('refresh of a JWT_BEARER connection', () => {
 
   it('signs with a key that never leaves KMS', async () => {
     const world = await testWorld();
-    const keyId = await world.aws.kms.createKey('RSA_2048');
+    const keyId = await world.aws.kms.createKey('RSA_2048', {
+      tags: { 'appflow-token-refresher-connections': 'sf-prod' },
+    });
     world.salesforce.registerApp({
       clientId: 'consumer-key',
       certificates: [world.aws.kms.publicKey(keyId)],
@@ -175,7 +177,9 @@ describe('refresh of a JWT_BEARER connection', () => {
 
   it('reports KEY_UNUSABLE for a disabled KMS key and KMS_UNAVAILABLE for a failing KMS', async () => {
     const world = await testWorld();
-    const keyId = await world.aws.kms.createKey('RSA_2048');
+    const keyId = await world.aws.kms.createKey('RSA_2048', {
+      tags: { 'appflow-token-refresher-connections': 'sf-prod' },
+    });
     world.addJwt('sf-prod', { privateKey: undefined, kmsKeyId: keyId });
     world.aws.kms.setState(keyId, 'Disabled');
     expect(await code(world, 'sf-prod')).toBe('KEY_UNUSABLE');
@@ -193,6 +197,22 @@ describe('refresh of a JWT_BEARER connection', () => {
       .filter(({ operation }) => operation === 'token:jwt-bearer')
       .map(({ input }) => decodeJwt((input as { assertion: string }).assertion).exp);
     expect(assertions).toEqual([START.getTime() / 1000 + 180, START.getTime() / 1000 + 780]);
+  });
+
+  it('corrects its clock by ten minutes at most, whatever clock it is answered with', async () => {
+    for (const skew of [601, 86_400, -86_400]) {
+      const world = await testWorld();
+      const now = START.getTime() / 1000;
+      world.addJwt('sf-prod', { handOver: 'ACCESS_TOKEN' });
+      world.salesforce.setClockSkew(skew);
+      await world.refresh(['sf-prod']);
+      const ends = world.salesforce.calls
+        .filter(({ operation }) => operation === 'token:jwt-bearer')
+        .map(({ input }) => (decodeJwt((input as { assertion: string }).assertion).exp ?? 0) - now);
+      expect(ends[0]).toBe(180);
+      for (const end of ends) expect(end).toBeLessThanOrEqual(180 + 600);
+      expect(ends.length).toBeLessThanOrEqual(2);
+    }
   });
 
   it('refuses a JWT that lives for less than two intervals', async () => {

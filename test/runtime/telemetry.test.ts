@@ -90,7 +90,6 @@ describe('the gauges of every tick', () => {
     expect(metric('OverdueConnections')).toBe(1);
     for (const [connection, code] of [
       ['lost', 'PROFILE_NOT_FOUND'],
-      ['x', 'PROFILE_SHARED'],
       ['y', 'PROFILE_SHARED'],
       ['typo', 'SECRET_MALFORMED'],
     ]) {

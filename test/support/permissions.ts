@@ -29,8 +29,9 @@ const VIA_SQS = 'kms:ViaService is sqs.REGION.amazonaws.com';
 const VIA_SECRETS_MANAGER = 'kms:ViaService is secretsmanager.REGION.amazonaws.com';
 const VIA_BOTH_STORES = 'kms:ViaService is secretsmanager.REGION.amazonaws.com or ssm.REGION.amazonaws.com';
 const VIA_APPFLOW = 'aws:CalledVia is appflow.amazonaws.com';
+const SAYS_WHOM_IT_SERVES = 'aws:ResourceTag/appflow-token-refresher-connections is there';
 const ONE_KIND_OF_SIGNATURE =
-  'aws:ResourceTag/appflow-token-refresher is sign, kms:MessageType is DIGEST, kms:SigningAlgorithm is RSASSA_PKCS1_V1_5_SHA_256';
+  'aws:ResourceTag/appflow-token-refresher-connections is there, kms:MessageType is DIGEST, kms:SigningAlgorithm is RSASSA_PKCS1_V1_5_SHA_256';
 
 const recorded = (action: string, resource: string, when?: string): Permission => ({
   action,
@@ -87,7 +88,8 @@ const reportingFailedEvents: readonly Permission[] = [
 
 /** Reading the tokens of a connection, exchanging the refresh token and keeping what comes back. */
 const keepingTokens: readonly Permission[] = [
-  recorded('secretsmanager:GetSecretValue', CLIENT_SECRETS),
+  recorded('secretsmanager:DescribeSecret', CLIENT_SECRETS),
+  recorded('secretsmanager:GetSecretValue', CLIENT_SECRETS, SAYS_WHOM_IT_SERVES),
   recorded('secretsmanager:DescribeSecret', TOKENS),
   recorded('secretsmanager:GetSecretValue', TOKENS),
   recorded('secretsmanager:PutSecretValue', TOKENS),
@@ -114,6 +116,8 @@ const handingOver: readonly Permission[] = [
 /** What serving a connection of any grant takes, beyond what rotating its tokens does. */
 const servingAnyGrant: readonly Permission[] = [
   recorded('appflow:DescribeConnectors', '*'),
+  recorded('kms:DescribeKey', 'key/*', SAYS_WHOM_IT_SERVES),
+  recorded('kms:ListResourceTags', 'key/*', SAYS_WHOM_IT_SERVES),
   recorded('kms:Sign', 'key/*', ONE_KIND_OF_SIGNATURE),
   recorded('secretsmanager:BatchGetSecretValue', '*'),
   recorded('secretsmanager:DescribeSecret', CONNECTIONS),

@@ -53,6 +53,11 @@ export interface Report {
   }[];
 }
 
+/** What the value says where a tag names the profile: the same, unless a test says otherwise. */
+function bound({ 'connector-profile-name': connectorProfileName }: Record<string, string>) {
+  return connectorProfileName === undefined ? {} : { connectorProfileName };
+}
+
 const open: LocalWorld[] = [];
 afterEach(async () => {
   for (const world of open.splice(0)) await world.close();
@@ -100,6 +105,7 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
           clientId: APP,
           username: USER,
           privateKey: PRIVATE_KEY,
+          ...bound(tags),
           ...secret,
         }),
       });
@@ -116,6 +122,7 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
           clientId: CODE_APP,
           clientSecret: CODE_SECRET,
           refreshToken,
+          ...bound(tags),
           ...secret,
         }),
       });
@@ -129,6 +136,7 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
     ) {
       const { arn } = createSecret({
         name: `appflow-client-credentials/${name}`,
+        tags: { 'appflow-token-refresher-connections': name },
         value: typeof client === 'string' ? client : JSON.stringify(client),
       });
       createSecret({

@@ -1,60 +1,141 @@
 import { RefreshError } from '../errors.ts';
+import { listed } from '../listed.ts';
 import type { Profile } from '../ports.ts';
-import type { Target } from './target.ts';
+import type { Connection } from './connection.ts';
+import { isListedHost } from './listed-hosts.ts';
+import type { ListedTarget, Target } from './target.ts';
 
-/** Of each profile, by its name, the connection that it belongs to; or why it belongs to none. */
-export type Belonging<T extends Target = Target> = ReadonlyMap<string, T | RefreshError>;
+/** Of each profile, by its name, the one connection that it belongs to. */
+export type Belonging = ReadonlyMap<string, ListedTarget>;
+
+/** A profile that several secrets name. */
+export interface Contest {
+  /** The one that is served. */
+  readonly owner: ListedTarget;
+  /** The others, in the order in which they were created. */
+  readonly others: readonly ListedTarget[];
+}
 
 /**
  * Which connection each profile belongs to. It is decided here alone.
  *
- * A profile belongs to the one connection that names it. Where several do, it belongs to none of them: each would overwrite what the
- * others handed over.
+ * A profile belongs to the connection whose secret was created first, so that nobody can take a served one by creating another secret.
  *
  * @param targets all connections that could name a profile, as far as the caller knows them
  */
-export function belonging<T extends Target>(targets: readonly T[]): Belonging<T> {
+export function belonging(targets: readonly ListedTarget[]): Belonging {
+  return new Map([...contests(targets)].map(([name, { owner }]) => [name, owner]));
+}
+
+/** The profiles that more than one secret names, by name. */
+export function sharedProfiles(targets: readonly ListedTarget[]): ReadonlyMap<string, Contest> {
+  return new Map([...contests(targets)].filter(([, { others }]) => others.length > 0));
+}
+
+function contests(targets: readonly ListedTarget[]): Map<string, Contest> {
   const byProfile = Map.groupBy(targets, ({ connectorProfileName }) => connectorProfileName);
-  const belongs = new Map<string, T | RefreshError>();
-  for (const [name, [first, ...others]] of byProfile) {
-    if (first !== undefined) belongs.set(name, others.length === 0 ? first : profileShared(name, [first, ...others]));
+  const found = new Map<string, Contest>();
+  for (const [name, rivals] of byProfile) {
+    const [owner, ...others] = rivals.sort(byCreation);
+    if (owner !== undefined) found.set(name, { owner, others });
   }
-  return belongs;
+  return found;
+}
+
+/** Two secrets may be created within the precision of a date: then the name decides, the same way everywhere. */
+function byCreation(one: ListedTarget, other: ListedTarget): number {
+  const difference = one.secretCreatedAt.getTime() - other.secretCreatedAt.getTime();
+  if (difference !== 0) return difference;
+  return one.connection < other.connection ? -1 : 1;
+}
+
+/** What the rules for a hand-over must know besides it. */
+export interface BindingRules {
+  readonly secretPrefix: string;
+  /** Where a profile's `instanceUrl` may point (`INSTANCE_HOSTS`). */
+  readonly instanceHosts: readonly string[];
+}
+
+/**
+ * The value of a connection's secret says where its credential goes; a tag, message or event only schedules.
+ *
+ * @throws RefreshError `PROFILE_MISMATCH` where they name different profiles
+ */
+export function checkBinding(connection: Connection, target: Target, { secretPrefix }: BindingRules): void {
+  const { name, connectorProfileName: bound } = connection;
+  if (target.connectorProfileName === bound) return;
+  throw new RefreshError(
+    'PROFILE_MISMATCH',
+    `The value of ${secretPrefix}${name} is for the connector profile ${bound}, and its tag, or what asked for this refresh, names ${target.connectorProfileName}.`,
+    `If ${target.connectorProfileName} is right, put "connectorProfileName": "${target.connectorProfileName}" into the value of ${secretPrefix}${name}; if not, correct its tag connector-profile-name. Until then ${name} is not refreshed.`,
+  );
 }
 
 /**
  * The profile that a target may give credentials to.
  *
- * @throws RefreshError `PROFILE_SHARED`, `PROFILE_NOT_FOUND`, `PROFILE_NOT_SALESFORCE`
+ * @throws RefreshError `PROFILE_SHARED`, `PROFILE_NOT_FOUND`, `PROFILE_NOT_SALESFORCE`, `INSTANCE_HOST_REFUSED`
  */
-export function profileFor(target: Target, belongs: Belonging, profiles: ReadonlyMap<string, Profile>): Profile {
+export function profileFor(
+  target: Target,
+  belongs: Belonging,
+  profiles: ReadonlyMap<string, Profile>,
+  { instanceHosts }: BindingRules,
+): Profile {
   const { connection, connectorProfileName } = target;
   const owner = belongs.get(connectorProfileName);
-  if (owner instanceof RefreshError) throw owner;
   if (owner !== undefined && owner.connection !== connection)
-    throw profileShared(connectorProfileName, [owner, target]);
+    throw profileShared(connectorProfileName, owner.connection, [connection]);
   const profile = profiles.get(connectorProfileName);
   if (profile === undefined) throw profileNotFound(target);
-  if (profile.isSalesforce) return profile;
+  if (!profile.isSalesforce) {
+    throw new RefreshError(
+      'PROFILE_NOT_SALESFORCE',
+      `The connector profile ${connectorProfileName} is not a Salesforce profile.`,
+      `Correct connectorProfileName in the secret of ${connection}, and its tag connector-profile-name.`,
+    );
+  }
+  checkInstanceHost(profile, connection, instanceHosts);
+  return profile;
+}
+
+/**
+ * AppFlow sends the credential to the profile's `instanceUrl`, which others may have set.
+ *
+ * @throws RefreshError `INSTANCE_HOST_REFUSED`. A profile without the property is served
+ */
+function checkInstanceHost(
+  { connectorProfileName, instanceUrl = '' }: Profile,
+  connection: string,
+  instanceHosts: readonly string[],
+): void {
+  if (instanceUrl === '' || isAtListedHost(instanceUrl, instanceHosts)) return;
   throw new RefreshError(
-    'PROFILE_NOT_SALESFORCE',
-    `The connector profile ${connectorProfileName} is not a Salesforce profile.`,
-    `Correct the tag connector-profile-name of the secret of ${connection}.`,
+    'INSTANCE_HOST_REFUSED',
+    `The instance URL of the connector profile ${connectorProfileName} is not at one of INSTANCE_HOSTS.`,
+    `Find out who set the instance URL of ${connectorProfileName}, and correct it; or add its host to INSTANCE_HOSTS of the functions if it is yours. ${connection} gives it nothing until then.`,
   );
+}
+
+/** Only the plainest spelling counts: what one program reads as a path may be the host to another. The scheme may be left out. */
+function isAtListedHost(instanceUrl: string, instanceHosts: readonly string[]): boolean {
+  const plain = /^(?:(https?):\/\/)?([A-Za-z0-9.-]+(?::\d{1,5})?)(?:\/[\w./-]*)?$/.exec(instanceUrl);
+  return plain !== null && isListedHost(`${plain[1] ?? 'https'}://${plain[2]}`, instanceHosts);
 }
 
 export function profileNotFound({ connection, connectorProfileName }: Target): RefreshError {
   return new RefreshError(
     'PROFILE_NOT_FOUND',
     `AppFlow has no Salesforce connector profile ${connectorProfileName} in this account and Region.`,
-    `Create the profile, or correct the tag connector-profile-name of the secret of ${connection}.`,
+    `Create the profile, or correct connectorProfileName in the secret of ${connection} and its tag connector-profile-name.`,
   );
 }
 
-function profileShared(connectorProfileName: string, targets: readonly Target[]): RefreshError {
+/** One error for a profile, however many secrets name it. */
+export function profileShared(connectorProfileName: string, owner: string, others: readonly string[]): RefreshError {
   return new RefreshError(
     'PROFILE_SHARED',
-    `The secrets of ${targets.map(({ connection }) => connection).join(', ')} name the same connector profile, ${connectorProfileName}.`,
-    `Leave the tag connector-profile-name = ${connectorProfileName} on one secret only; until then none of them is served.`,
+    `The connector profile ${connectorProfileName} belongs to ${owner}, whose secret was created first; not served for it: ${listed(others)}.`,
+    `Delete the secret of ${listed(others)}, or give it a profile of its own: connectorProfileName in the value, and the tag connector-profile-name.`,
   );
 }

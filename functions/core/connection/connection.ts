@@ -12,6 +12,8 @@ export type Seed = { readonly refreshToken: Redacted } | { readonly authCode: Re
 
 export interface ConnectionBase {
   readonly name: string;
+  /** The AppFlow profile that is given the credential: the value of the secret alone decides. */
+  readonly connectorProfileName: string;
   /** Origin of the token endpoint, without a trailing slash; matches LOGIN_HOSTS. */
   readonly loginUrl: string;
 }

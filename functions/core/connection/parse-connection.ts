@@ -12,6 +12,7 @@ import {
 } from './connection.ts';
 import { isListedHost } from './listed-hosts.ts';
 import { Problems, readValues, type Values } from './secret-value.ts';
+import { isProfileName } from './target.ts';
 
 /** What is being parsed, and where problems are gathered. */
 interface Parsing {
@@ -39,7 +40,7 @@ export function parseConnection(name: string, secret: Redacted, rules: Connectio
 
 function build(name: string, parsing: Parsing): Connection | undefined {
   const { grantType } = parsing.values;
-  const base = { name, loginUrl: loginUrlOf(parsing) };
+  const base = { name, connectorProfileName: profileNameOf(name, parsing), loginUrl: loginUrlOf(parsing) };
   if (grantType === undefined) return undefined;
   switch (grantType) {
     case 'JWT_BEARER':
@@ -54,6 +55,13 @@ function build(name: string, parsing: Parsing): Connection | undefined {
         clientCredentialsArn: required('clientCredentialsArn', parsing, (arn) => checkArn(arn, parsing)),
       };
   }
+}
+
+function profileNameOf(name: string, { values, problems }: Parsing): string {
+  const profileName = values.connectorProfileName ?? name;
+  if (!isProfileName(profileName))
+    problems.add('connectorProfileName is missing, and the name of the connection is too long for a profile');
+  return profileName;
 }
 
 function handOverOf<G extends keyof typeof HAND_OVERS>(

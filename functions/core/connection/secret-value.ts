@@ -3,11 +3,12 @@ import type { GrantType } from '../credentials.ts';
 import { type ErrorCode, RefreshError } from '../errors.ts';
 import type { Redacted } from '../redacted.ts';
 import type { HandOver } from './connection.ts';
+import { isProfileName } from './target.ts';
 
 /** The unit of Secrets Manager's limit is bytes of UTF-8. */
 const MOST_BYTES = 65_536;
-/** A year. A longer JWT is more likely a slip (milliseconds) than a wish. */
-const LONGEST_LIFETIME_SECONDS = 31_536_000;
+/** A day. A JWT can be replayed by whoever sees it, and nobody can revoke it. */
+const LONGEST_LIFETIME_SECONDS = 86_400;
 
 const pem = v.pipe(v.string('must be a string'), v.minLength(1, 'is empty'));
 const text = v.pipe(
@@ -23,6 +24,7 @@ const kmsKeyId = v.pipe(
 );
 
 interface Fields {
+  connectorProfileName: string;
   grantType: GrantType;
   loginUrl: string;
   handOver: HandOver;
@@ -49,6 +51,16 @@ interface Rule<T> {
 
 /** The keys of a connection's secret: for which grants, and what the value must look like. */
 const KEYS: { readonly [K in Key]: Rule<Fields[K]> } = {
+  connectorProfileName: {
+    grants: 'all',
+    schema: v.pipe(
+      v.string('must be a string'),
+      v.check(
+        isProfileName,
+        'is not the name of a connector profile (1 to 256 of A-Z a-z 0-9 _ / @ + = . -; profiles with ! or # in their name are not supported, since tags cannot spell them)',
+      ),
+    ),
+  },
   grantType: {
     grants: 'all',
     schema: v.picklist(

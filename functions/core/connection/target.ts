@@ -19,6 +19,8 @@ export interface Target {
 export interface ListedTarget extends Target {
   /** `LastChangedDate` of the operator's secret: a person changed it then, since we never write to it. */
   readonly secretChangedAt: Date;
+  /** `CreatedDate` of the operator's secret: of several that name a profile the first created is served. */
+  readonly secretCreatedAt: Date;
 }
 
 /** A connection whose tags are wrong: it is not served before a person acts. */
@@ -38,14 +40,19 @@ export interface TargetRules {
 const PROFILE_TAG = 'connector-profile-name';
 const INTERVAL_TAG = 'refresh-interval-seconds';
 
-/** A name that a person may give: what is left for it in a secret's name (CreateSecret: `[A-Za-z0-9/_+=.@-]`, at most 512 characters). */
+/**
+ * The one rule for a connection's name: what is left for it in a secret's name (CreateSecret: `[A-Za-z0-9/_+=.@-]`, at most 512 characters), and no `-` in
+ * front, where a command line would take it for an option.
+ */
 export function isConnectionName(name: string): boolean {
-  return /^[A-Za-z0-9/_+=.@-]{1,400}$/.test(name);
+  return /^[A-Za-z0-9/_+=.@][A-Za-z0-9/_+=.@-]{0,399}$/.test(name);
 }
 
-/** AppFlow's own pattern, here over the whole name: a profile of any other name cannot exist. */
+/**
+ * AppFlow's own pattern, here over the whole name, without `!` and `#`: a tag cannot spell these two, so a profile with such a name cannot be served.
+ */
 export function isProfileName(name: string): boolean {
-  return /^[\w/!@#+=.-]{1,256}$/.test(name);
+  return /^[\w/@+=.-]{1,256}$/.test(name);
 }
 
 /** A number of seconds as a tag spells it; `undefined` where it is none. */
@@ -64,17 +71,24 @@ export function targetOf(secret: ListedSecret, rules: TargetRules): ListedTarget
   const interval = secret.tags.get(INTERVAL_TAG);
   const intervalSeconds = interval === undefined ? rules.refreshIntervalSeconds : intervalOf(interval);
   const problems: string[] = [];
+  if (!isConnectionName(connection)) problems.push('the name of the secret is not one that a connection can have');
   if (!isProfileName(connectorProfileName))
     problems.push(
-      `the tag ${PROFILE_TAG}, or without it the name of the connection, is not a name that a connector profile can have`,
+      `the tag ${PROFILE_TAG}, or without it the name of the connection, is not a profile name that a tag can spell`,
     );
   if (intervalSeconds === undefined) problems.push(`the tag ${INTERVAL_TAG} is not a whole number of seconds`);
   if (intervalSeconds !== undefined && problems.length === 0)
-    return { connection, connectorProfileName, intervalSeconds, secretChangedAt: secret.changedAt };
+    return {
+      connection,
+      connectorProfileName,
+      intervalSeconds,
+      secretChangedAt: secret.changedAt,
+      secretCreatedAt: secret.createdAt,
+    };
   throw new RefreshError(
     'SECRET_MALFORMED',
     `${problems.join('; ')}.`,
-    `Correct the tags of the secret ${secret.name}. Until then ${connection} is not refreshed.`,
+    `Correct the tags, or the name, of the secret ${secret.name}. Until then ${connection} is not refreshed.`,
   );
 }
 

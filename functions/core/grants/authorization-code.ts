@@ -8,7 +8,7 @@ import { type Demand, type LiveTokens, Stale, withTokens } from '../token-rotati
 import type { RotationContext } from '../token-rotation/rotation-context.ts';
 import { comesFrom, knownToRotate, parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
 import { areVersionsScarce, checkInterval, versionsScarce } from '../token-rotation/versions.ts';
-import { clientFrom } from './client-secret.ts';
+import { admittedArn, clientFrom } from './client-secret.ts';
 import { checkAccessTokenLife, type Grant, type Obtained, outlivesInterval, type Read, type Serving } from './grant.ts';
 
 /** AUTHORIZATION_CODE (RFC 6749 sections 4.1 and 6): tokens by the rotation protocol, used while its lease is held. */
@@ -36,7 +36,7 @@ async function obtain(
   const { target, profile } = serving;
   const stored = storedRecord(serving.tokenSecret);
   checkInterval(connection.name, target.intervalSeconds, knownToRotate(stored));
-  const rotation = rotationOf(connection, serving);
+  const rotation = await admittedRotationOf(connection, serving);
   if (comesFrom(stored, connection.seed) && !isFirstAttempt(serving) && (await areVersionsScarce(rotation))) {
     if (!(await wasJustChanged(serving))) throw versionsScarce(rotation);
   }
@@ -111,7 +111,7 @@ async function rehearse(
   const stored = storedRecord(serving.tokenSecret);
   const rotates = knownToRotate(stored);
   checkInterval(connection.name, serving.target.intervalSeconds, rotates);
-  const rotation = rotationOf(connection, serving);
+  const rotation = await admittedRotationOf(connection, serving);
   await rotation.client();
   if (stored !== undefined) parseRecord(stored, rotation);
   const { clientCredentialsArn } = connection;
@@ -158,6 +158,20 @@ async function isLive(accessToken: Redacted, { endpoint, run }: RotationContext)
     if (error instanceof RefreshError && error.code === 'SALESFORCE_REFUSED') return false;
     throw error;
   }
+}
+
+/**
+ * What the protocol needs before anything is spent or handed over: the client secret that AppFlow may be given serves this connection.
+ *
+ * @throws RefreshError `ACCESS_DENIED`
+ */
+export async function admittedRotationOf(
+  connection: AuthorizationCodeConnection,
+  context: Context,
+): Promise<RotationContext> {
+  const { name, clientCredentialsArn } = connection;
+  if (clientCredentialsArn !== undefined) await admittedArn(name, clientCredentialsArn, context);
+  return rotationOf(connection, context);
 }
 
 /** What the protocol needs for one connection; `rotate` asks for it as well. */

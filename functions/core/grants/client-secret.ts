@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { checkServes, serves } from '../connection/serves.ts';
 import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
 import type { ClientAuth } from '../ports.ts';
@@ -9,13 +10,25 @@ const ClientSecret = v.object({
   clientSecret: v.pipe(v.string(), v.minLength(1)),
 });
 
-/** Reads the secret `{"clientId", "clientSecret"}` that AppFlow reads too. */
+/**
+ * The ARN of a client secret that says itself that it serves the connection.
+ *
+ * @throws RefreshError `ACCESS_DENIED` where it does not; `SECRET_NOT_FOUND`, `SECRETS_UNAVAILABLE`
+ */
+export async function admittedArn(connection: string, named: string, { ports, run }: Context): Promise<string> {
+  const tagged = await ports.secrets.tags(named, ({ tags }) => serves(tags, connection), run);
+  checkServes('client secret', tagged, connection);
+  return tagged.arn;
+}
+
+/** Reads the secret `{"clientId", "clientSecret"}` that AppFlow reads too, once it is known to serve the connection. */
 export async function clientFrom(
   connection: string,
-  arn: string,
-  { ports, run }: Context,
+  named: string,
+  context: Context,
 ): Promise<ClientAuth & { readonly clientSecret: Redacted }> {
-  const { value } = await ports.secrets.value(arn, run);
+  const arn = await admittedArn(connection, named, context);
+  const { value } = await context.ports.secrets.value(arn, context.run);
   let parsed: unknown;
   try {
     parsed = JSON.parse(value.reveal());

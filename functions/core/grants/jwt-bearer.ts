@@ -1,4 +1,5 @@
 import type { JwtBearerConnection, SigningKey } from '../connection/connection.ts';
+import { checkServes, keyUnseen, serves } from '../connection/serves.ts';
 import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
 import type { Tokens } from '../ports.ts';
@@ -81,13 +82,29 @@ async function exchangeWithNextKey(connection: JwtBearerConnection, serving: Ser
 }
 
 /** @param expiresAt epoch seconds */
-function sign(
-  { clientId, username, audience }: JwtBearerConnection,
+async function sign(
+  { name, clientId, username, audience }: JwtBearerConnection,
   key: SigningKey,
   expiresAt: number,
-  { ports, run }: Context,
+  context: Context,
 ): Promise<Redacted> {
-  return ports.signer.sign(key, claimsSet({ issuer: clientId, subject: username, audience, expiresAt }), run);
+  const admitted = 'pem' in key ? key : { kmsKeyId: await admittedKey(name, key.kmsKeyId, context) };
+  const claims = claimsSet({ issuer: clientId, subject: username, audience, expiresAt });
+  return context.ports.signer.sign(admitted, claims, context.run);
+}
+
+/** The ARN of a KMS key that says itself that it serves the connection: an alias may name another key by the time it signs. */
+async function admittedKey(connection: string, kmsKeyId: string, { ports, run }: Context): Promise<string> {
+  const tagged = await ports.signer.keyTags(
+    {
+      kmsKeyId,
+      willDo: ({ tags }) => serves(tags, connection),
+      denied: (cause) => keyUnseen(kmsKeyId, connection, cause),
+    },
+    run,
+  );
+  checkServes('KMS key', tagged, connection);
+  return tagged.arn;
 }
 
 function lifetimeTooShort(name: string, lifetimeSeconds: number, { target }: Serving): RefreshError {

@@ -14,6 +14,7 @@ import { type Environment, serviceOf, textIn } from '../wire/operation.ts';
 import { errorOf, seconds } from '../wire/replies.ts';
 
 const disabled = errorOf('DisabledException');
+const invalidArn = errorOf('InvalidArnException');
 const invalidState = errorOf('KMSInvalidStateException');
 const invalidUsage = errorOf('InvalidKeyUsageException');
 const missing = errorOf('NotFoundException');
@@ -24,7 +25,7 @@ interface Key {
   readonly arn: string;
   readonly spec: 'RSA_2048' | 'RSA_3072' | 'RSA_4096';
   readonly usage: 'SIGN_VERIFY' | 'ENCRYPT_DECRYPT';
-  readonly tags: Readonly<Record<string, string>>;
+  tags: Readonly<Record<string, string>>;
   readonly privateKey: KeyObject;
   readonly createdAt: Date;
   state: 'Enabled' | 'Disabled' | 'PendingDeletion';
@@ -39,11 +40,16 @@ const ALGORITHMS: Readonly<Record<string, { hash: string; bytes: number; prefix:
 
 export function createKms(env: Environment) {
   const keys = new Map<string, Key>();
-  const arnOf = (keyId: string) => (keyId.startsWith('arn:') ? keyId : env.arn('kms', `key/${keyId}`));
+  /** Of the key, as a policy is held against it, also where an alias was given. */
+  const arnOf = (keyId: string) => {
+    const id = aliases.get(keyId.replace(/^arn:.*:alias\//, 'alias/')) ?? keyId;
+    return id.startsWith('arn:') ? id : env.arn('kms', `key/${id}`);
+  };
+  const aliases = new Map<string, string>();
 
-  /** By id or ARN. */
+  /** By id, ARN, alias or ARN of an alias. */
   function find(keyId: string): Key {
-    const key = keys.get(keyId.replace(/^arn:.*:key\//, ''));
+    const key = keys.get(arnOf(keyId).replace(/^arn:.*:key\//, ''));
     if (key === undefined) throw missing(`Key '${arnOf(keyId)}' does not exist`);
     return key;
   }
@@ -73,8 +79,9 @@ export function createKms(env: Environment) {
       return { KeyMetadata: metadata };
     },
 
-    /** Always whole: a key has fewer tags than a page. */
+    /** Always whole: a key has fewer tags than a page. An alias will not do. */
     ListResourceTags(input) {
+      if (input.KeyId.includes('alias/')) throw invalidArn(`Invalid arn ${input.KeyId}`);
       const tags = Object.entries(find(input.KeyId).tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
       return { Tags: tags, Truncated: false };
     },
@@ -112,6 +119,14 @@ export function createKms(env: Environment) {
       return id;
     },
     arn: (keyId: string) => find(keyId).arn,
+    /** Replaces its tags. */
+    tag(keyId: string, tags: Readonly<Record<string, string>>) {
+      find(keyId).tags = tags;
+    },
+    /** Lets `alias/NAME` name a key, also where it named another. */
+    alias(name: string, keyId: string) {
+      aliases.set(name, find(keyId).id);
+    },
     /** PEM, SPKI. */
     publicKey: (keyId: string) =>
       createPublicKey(find(keyId).privateKey).export({ type: 'spki', format: 'pem' }).toString(),

@@ -47,6 +47,12 @@ export function createSecretsState(store: SecretStore, rotations: Rotations) {
       return secret && entryOf(secret);
     },
     names: () => store.all().map(({ name }) => name),
+    /** Replaces its tags, as TagResource and UntagResource do. */
+    tag: (name: string, tags: Readonly<Record<string, string>>) =>
+      store.tag(
+        store.find(name),
+        Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+      ),
     remove: (name: string) => store.remove(store.find(name)),
     rotations: () => rotations.list,
     /** Resolves when no rotation is running any more. */

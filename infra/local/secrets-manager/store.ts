@@ -11,7 +11,7 @@ export interface Secret {
   readonly name: string;
   readonly description: string | undefined;
   readonly kmsKeyId: string | undefined;
-  readonly tags: readonly Tag[];
+  tags: readonly Tag[];
   readonly versions: SecretVersions;
   readonly createdAt: Date;
   changedAt: Date;
@@ -92,6 +92,11 @@ export class SecretStore {
     const { version, changed } = putVersion(secret.versions, { id, value, stages, now: this.#env.now() });
     if (changed) this.changed(secret);
     return version;
+  }
+
+  tag(secret: Secret, tags: NonNullable<NewSecret['tags']>): void {
+    secret.tags = checkedTags(tags);
+    this.changed(secret);
   }
 
   remove(secret: Secret): void {

@@ -118,6 +118,7 @@ describe('a JWT_BEARER secret', () => {
     const connection = parse(SMALLEST.JWT_BEARER);
     expect(connection).toEqual({
       name: 'sf-prod',
+      connectorProfileName: 'sf-prod',
       grantType: 'JWT_BEARER',
       handOver: 'JWT',
       loginUrl: 'https://login.salesforce.com',
@@ -193,14 +194,14 @@ describe('a JWT_BEARER secret', () => {
     });
   });
 
-  it.each([0, -1, 1.5, '7200', null, 31_536_001, 1e300])('rejects a lifetime of %o', (lifetimeSeconds) => {
+  it.each([0, -1, 1.5, '7200', null, 86_401, 31_536_000, 1e300])('rejects a lifetime of %o', (lifetimeSeconds) => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, lifetimeSeconds })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^lifetimeSeconds must be/),
     });
   });
 
-  it.each([1, 31_536_000])('accepts a lifetime of %i seconds', (lifetimeSeconds) => {
+  it.each([1, 86_400])('accepts a lifetime of %i seconds', (lifetimeSeconds) => {
     expect(parse({ ...SMALLEST.JWT_BEARER, lifetimeSeconds })).toMatchObject({ lifetimeSeconds });
   });
 
@@ -216,6 +217,7 @@ describe('an AUTHORIZATION_CODE secret', () => {
     const connection = parse(SMALLEST.AUTHORIZATION_CODE);
     expect(connection).toEqual({
       name: 'sf-prod',
+      connectorProfileName: 'sf-prod',
       grantType: 'AUTHORIZATION_CODE',
       handOver: 'ACCESS_AND_REFRESH_TOKEN',
       loginUrl: 'https://login.salesforce.com',
@@ -305,6 +307,7 @@ describe('a CLIENT_CREDENTIALS secret', () => {
   it('requires the ARN of the secret that AppFlow reads, and defaults to handing it over', () => {
     expect(parse(SMALLEST.CLIENT_CREDENTIALS)).toEqual({
       name: 'sf-prod',
+      connectorProfileName: 'sf-prod',
       grantType: 'CLIENT_CREDENTIALS',
       handOver: 'CLIENT_CREDENTIALS_ARN',
       loginUrl: 'https://login.salesforce.com',

@@ -6,8 +6,12 @@ import { everythingSaidBy, marker, thrownBy } from '../../support/rules.ts';
 const PREFIX = 'appflow-token-refresher/';
 
 function target(name: string, tags: Record<string, string> = {}) {
-  const { secretChangedAt: _same, ...rest } = targetOf(
-    { name: PREFIX + name, changedAt: new Date(0), tags: new Map(Object.entries(tags)) },
+  const {
+    secretChangedAt: _changed,
+    secretCreatedAt: _created,
+    ...rest
+  } = targetOf(
+    { name: PREFIX + name, createdAt: new Date(0), changedAt: new Date(0), tags: new Map(Object.entries(tags)) },
     { secretPrefix: PREFIX, refreshIntervalSeconds: 3_600 },
   );
   return rest;
@@ -67,6 +71,13 @@ describe('the target of a connection', () => {
     );
   });
 
+  it('refuses a secret whose name no connection can have', () => {
+    expect(thrownBy(() => target('-x'))).toMatchObject({
+      code: 'SECRET_MALFORMED',
+      message: 'the name of the secret is not one that a connection can have.',
+    });
+  });
+
   it("needs a profile tag when no profile can have the connection's name", () => {
     expect(thrownBy(() => target('x'.repeat(257)))).toMatchObject({ code: 'SECRET_MALFORMED' });
     expect(target('x'.repeat(257), { 'connector-profile-name': 'sf' })).toMatchObject({ connectorProfileName: 'sf' });
@@ -78,15 +89,21 @@ describe('checking names', () => {
     expect(isConnectionName(name)).toBe(true);
   });
 
-  it.each(['', 'two words', 'a!', 'a#', 'ü', 'a\n', 'a:b', 'x'.repeat(401)])('rejects %o for a connection', (name) => {
-    expect(isConnectionName(name)).toBe(false);
-  });
+  it.each(['', '-', '-a', '--force', 'two words', 'a!', 'a#', 'ü', 'a\n', 'a:b', 'x'.repeat(401)])(
+    'rejects %o for a connection',
+    (name) => {
+      expect(isConnectionName(name)).toBe(false);
+    },
+  );
 
-  it.each(['a', 'Sales!EU#1', 'a/b@c+d=e.f-g_h', 'x'.repeat(256)])('accepts %s for a profile', (name) => {
+  it.each(['a', '-a', 'a/b@c+d=e.f-g_h', 'x'.repeat(256)])('accepts %s for a profile', (name) => {
     expect(isProfileName(name)).toBe(true);
   });
 
-  it.each(['', 'two words', 'ü', 'a\n', 'a:b', 'a$', 'x'.repeat(257)])('rejects %o for a profile', (name) => {
-    expect(isProfileName(name)).toBe(false);
-  });
+  it.each(['', 'two words', 'ü', 'a\n', 'a:b', 'a$', 'Sales!EU', 'EU#1', 'x'.repeat(257)])(
+    'rejects %o for a profile',
+    (name) => {
+      expect(isProfileName(name)).toBe(false);
+    },
+  );
 });

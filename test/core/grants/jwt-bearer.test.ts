@@ -83,6 +83,7 @@ describe('the claims of a JWT', () => {
 describe('the exp of a minted JWT', () => {
   const connection: JwtBearerConnection = {
     name: 'sf-prod',
+    connectorProfileName: 'sf-prod',
     loginUrl: 'https://login.salesforce.com',
     grantType: 'JWT_BEARER',
     handOver: 'JWT',
@@ -105,6 +106,10 @@ describe('the exp of a minted JWT', () => {
     const context = fakeContext(
       {
         signer: {
+          keyTags: async () => ({
+            arn: 'arn:current',
+            tags: new Map([['appflow-token-refresher-connections', 'sf-prod']]),
+          }),
           sign: async (_key, claims) => {
             signed.push(JSON.parse(claims));
             return new Redacted('jwt');
