@@ -35,6 +35,7 @@ export interface Estate {
 export interface Options {
   readonly value?: Record<string, unknown>;
   readonly tags?: Record<string, string>;
+  readonly createdAt?: Date;
   readonly changedAt?: Date;
   readonly profile?: Partial<Profile> | null;
 }
@@ -149,11 +150,13 @@ export function estate(
         clientId: '3MVG9',
         username: name,
         privateKey: 'PEM',
+        connectorProfileName: some.tags?.['connector-profile-name'],
         ...some.value,
       };
       secrets.set(secretName, JSON.stringify(value));
       listed.set(secretName, {
         name: secretName,
+        createdAt: some.createdAt ?? at(-90_000),
         changedAt: some.changedAt ?? at(-90_000),
         tags: new Map(Object.entries(some.tags ?? {})),
       });

@@ -12,6 +12,7 @@ export const OPERATORS = 'appflow-token-refresher/sf-eu';
 
 export const CODE_CONNECTION: AuthorizationCodeConnection = {
   name: CONNECTION,
+  connectorProfileName: CONNECTION,
   loginUrl: 'https://login.salesforce.com',
   grantType: 'AUTHORIZATION_CODE',
   handOver: 'ACCESS_AND_REFRESH_TOKEN',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthorizationCodeConnection } from '../../../functions/core/connection/connection.ts';
+import { SERVES_TAG } from '../../../functions/core/connection/serves.ts';
 import type { Target } from '../../../functions/core/connection/target.ts';
 import { RefreshError } from '../../../functions/core/errors.ts';
 import {
@@ -38,6 +39,8 @@ interface Options {
   readonly profile?: Partial<Profile>;
   readonly serving?: Partial<Serving>;
   readonly endpoint?: Partial<TokenEndpoint>;
+  /** Whom the client secret says that it serves. */
+  readonly serves?: string;
   /** When the operator's secret was changed. */
   readonly changedAt?: Date;
   /** The profile as it is when it is read again; undefined where it is gone by then. */
@@ -69,7 +72,11 @@ function world(options: Options = {}) {
       secrets: {
         describe: async (name) => {
           asked.push(`describe ${name}`);
-          return { name, changedAt: options.changedAt ?? new Date(0), tags: new Map() };
+          return { name, createdAt: new Date(0), changedAt: options.changedAt ?? new Date(0), tags: new Map() };
+        },
+        tags: async (arn) => {
+          asked.push(`tags ${arn}`);
+          return { arn, tags: new Map([[SERVES_TAG, options.serves ?? 'sf-eu']]) };
         },
         value: async (id) => {
           asked.push(`value ${id}`);
@@ -467,7 +474,12 @@ describe('what a refresh leaves to the next attempt', () => {
 
 describe('the client of an AUTHORIZATION_CODE connection', () => {
   const contextWith = (value: string) =>
-    fakeContext({ secrets: { value: async () => ({ versionId: 'v', value: new Redacted(value) }) } });
+    fakeContext({
+      secrets: {
+        tags: async (arn) => ({ arn, tags: new Map([[SERVES_TAG, 'sf-eu']]) }),
+        value: async () => ({ versionId: 'v', value: new Redacted(value) }),
+      },
+    });
   const nothingRead = fakeContext({});
 
   it('has its own secret, or none, without a look at another', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ClientCredentialsConnection } from '../../../functions/core/connection/connection.ts';
+import { SERVES_TAG } from '../../../functions/core/connection/serves.ts';
 import { clientCredentials } from '../../../functions/core/grants/client-credentials.ts';
 import type { Obtained, Serving } from '../../../functions/core/grants/grant.ts';
 import { Redacted } from '../../../functions/core/redacted.ts';
@@ -10,13 +11,18 @@ const NOW = Date.parse('2026-11-24T09:00:00.000Z');
 const ARN = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:appflow-client-credentials/sf-AbCdEf';
 const CONNECTION: ClientCredentialsConnection = {
   name: 'sf-eu',
+  connectorProfileName: 'sf-eu',
   loginUrl: 'https://acme.my.salesforce.com',
   grantType: 'CLIENT_CREDENTIALS',
   handOver: 'CLIENT_CREDENTIALS_ARN',
   clientCredentialsArn: ARN,
 };
 
-function world(some: Partial<Serving> = {}, ends: Date | null = null, value = '{"clientId":"c","clientSecret":"s"}') {
+function world(
+  some: Partial<Serving> = {},
+  ends: Date | null = null,
+  { value = '{"clientId":"c","clientSecret":"s"}', serves = 'sf-eu' } = {},
+) {
   const asked: string[] = [];
   const endpoint = fakeEndpoint({
     exchangeClientCredentials: async ({ clientId, clientSecret }) => {
@@ -31,6 +37,11 @@ function world(some: Partial<Serving> = {}, ends: Date | null = null, value = '{
   const context = fakeContext(
     {
       secrets: {
+        tags: async (named, willDo) => {
+          const tagged = { arn: named, tags: new Map([[SERVES_TAG, serves]]) };
+          asked.push(`tags ${named}: ${willDo(tagged)}`);
+          return tagged;
+        },
         value: async (id) => {
           asked.push(`value ${id}`);
           return { versionId: 'v', value: new Redacted(value) };
@@ -62,7 +73,12 @@ describe('CLIENT_CREDENTIALS by ARN', () => {
       validUntil: null,
     });
     expect(used).toEqual([obtained]);
-    expect(asked).toEqual([`value ${ARN}`, 'endpoint sf-eu appflow-token-refresher/sf-eu', 'exchange c s']);
+    expect(asked).toEqual([
+      `tags ${ARN}: true`,
+      `value ${ARN}`,
+      'endpoint sf-eu appflow-token-refresher/sf-eu',
+      'exchange c s',
+    ]);
   });
 
   it.each([
@@ -95,7 +111,7 @@ describe('CLIENT_CREDENTIALS by ARN', () => {
     '{"clientId":1,"clientSecret":"s"}',
     '{"clientId":"c","clientSecret":1}',
   ])('is refused where the secret of the client is malformed: %s', async (value) => {
-    const { serving } = world({}, null, value);
+    const { serving } = world({}, null, { value });
     await expect(clientCredentials(CONNECTION).obtain(serving, async () => undefined)).rejects.toMatchObject({
       code: 'SECRET_MALFORMED',
       message: 'The secret of clientCredentialsArn is not a JSON object with the strings clientId and clientSecret.',
@@ -117,7 +133,7 @@ describe('CLIENT_CREDENTIALS by an access token', () => {
       handOver: 'ACCESS_TOKEN',
       validUntil: ends,
     });
-    expect(asked.at(-1)).toBe('expiry s access-3');
+    expect(asked.at(-1)).toBe('expiry s access-4');
   });
 
   it('fetches another one for one more try', async () => {
@@ -125,8 +141,8 @@ describe('CLIENT_CREDENTIALS by an access token', () => {
     const obtained = await obtain(serving);
     if (obtained === 'in-progress') throw new Error('There is nothing to wait for.');
     const renewed = await obtained.renewed();
-    expect(obtained.credentials.accessToken?.reveal()).toBe('access-3');
-    expect(renewed.credentials.accessToken?.reveal()).toBe('access-7');
+    expect(obtained.credentials.accessToken?.reveal()).toBe('access-4');
+    expect(renewed.credentials.accessToken?.reveal()).toBe('access-9');
   });
 
   it('is refused where the token would end before the next refresh', async () => {

@@ -27,7 +27,7 @@ describe('the life of an access token', () => {
 });
 
 describe('the grant of a connection', () => {
-  const base = { name: 'sf-eu', loginUrl: 'https://login.salesforce.com' };
+  const base = { name: 'sf-eu', connectorProfileName: 'sf-eu', loginUrl: 'https://login.salesforce.com' };
   const jwt: Connection = {
     ...base,
     grantType: 'JWT_BEARER',

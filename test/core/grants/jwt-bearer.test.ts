@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JwtBearerConnection, SigningKey } from '../../../functions/core/connection/connection.ts';
+import { SERVES_TAG } from '../../../functions/core/connection/serves.ts';
 import { RefreshError } from '../../../functions/core/errors.ts';
 import type { Serving } from '../../../functions/core/grants/grant.ts';
 import { claimsSet, jwtBearer } from '../../../functions/core/grants/jwt-bearer.ts';
@@ -172,6 +173,7 @@ describe('JWT_BEARER', () => {
   const NOW = Date.parse('2026-11-24T09:00:00.000Z');
   const connection: JwtBearerConnection = {
     name: 'sf-eu',
+    connectorProfileName: 'sf-eu',
     loginUrl: 'https://login.salesforce.com',
     grantType: 'JWT_BEARER',
     handOver: 'JWT',
@@ -184,12 +186,22 @@ describe('JWT_BEARER', () => {
     lifetimeSeconds: undefined,
   };
 
-  function world(accepts: (key: SigningKey) => unknown = () => undefined, certificateEnd = new Date(0)) {
+  function world(
+    accepts: (key: SigningKey) => unknown = () => undefined,
+    certificateEnd = new Date(0),
+    serves = 'sf-eu',
+  ) {
+    const looked: string[] = [];
     const asked: string[] = [];
     const run = fakeRun({ now: NOW });
     const context = fakeContext(
       {
         signer: {
+          keyTags: async ({ kmsKeyId, willDo }) => {
+            const tagged = { arn: kmsKeyId, tags: new Map([[SERVES_TAG, serves]]) };
+            looked.push(`${kmsKeyId}: ${willDo(tagged)}`);
+            return tagged;
+          },
           sign: async (key) => {
             asked.push(`sign ${'kmsKeyId' in key ? key.kmsKeyId : 'pem'}`);
             return new Redacted('kmsKeyId' in key ? key.kmsKeyId : 'pem');
@@ -211,7 +223,7 @@ describe('JWT_BEARER', () => {
       },
       run,
     );
-    return { asked, run, serving: servingIn(context) };
+    return { asked, looked, run, serving: servingIn(context) };
   }
   const nextRefused = (error: unknown) => (key: SigningKey) =>
     'kmsKeyId' in key && key.kmsKeyId === 'next' ? error : undefined;
