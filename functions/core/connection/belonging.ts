@@ -1,5 +1,6 @@
 import { RefreshError } from '../errors.ts';
 import type { Profile } from '../ports.ts';
+import { enumerated } from '../wording.ts';
 import type { Target } from './target.ts';
 
 /** Of each profile, by its name, the connection that it belongs to; or why it belongs to none. */
@@ -54,7 +55,7 @@ export function profileNotFound({ connection, connectorProfileName }: Target): R
 function profileShared(connectorProfileName: string, targets: readonly Target[]): RefreshError {
   return new RefreshError(
     'PROFILE_SHARED',
-    `The secrets of ${targets.map(({ connection }) => connection).join(', ')} name the same connector profile, ${connectorProfileName}.`,
+    `The secrets of ${enumerated(targets.map(({ connection }) => connection))} name the same connector profile, ${connectorProfileName}.`,
     `Leave the tag connector-profile-name = ${connectorProfileName} on one secret only; until then none of them is served.`,
   );
 }
