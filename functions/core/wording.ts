@@ -33,9 +33,13 @@ export function enumerated(entries: readonly string[], separator = ', '): string
   return others === 0 ? shown : `${shown} and ${others.toLocaleString('en-US')} more`;
 }
 
-/** A name that somebody else gave: an error's, a code of AWS or of Node. It is repeated only where it looks like one. */
+/** Words in capitals (`UND_ERR_SOCKET`, `HTTP2`), in small letters or in camel case (`KMSInvalidStateException`), and nothing drawn by lot. */
+const NAME =
+  /^(?:[A-Z]{1,14}\d?|[a-z]{2,20}|(?:[A-Z]{1,5}[a-z]{2,20}){1,8})(?:[_.:-](?:[A-Z]{1,14}\d?|[a-z]{2,20}|(?:[A-Z]{1,5}[a-z]{2,20}){1,8})){0,7}$/;
+
+/** A name that somebody else gave: an error's, a code of AWS or of Node. It is repeated only where it reads as one. */
 export function publicName(name: unknown): string {
-  return typeof name === 'string' && /^[A-Za-z0-9_.:-]{1,64}$/.test(name) ? name : 'an unnamed error';
+  return typeof name === 'string' && name.length <= 64 && NAME.test(name) ? name : 'an unnamed error';
 }
 
 /** Words such as `clientID`, `login_url` or `retry2`, and nothing that looks drawn by lot, as tokens do. */

@@ -100,12 +100,18 @@ describe('a list in a message', () => {
 });
 
 describe('a name from outside', () => {
-  it.each(['ThrottlingException', 'com.amazonaws.sqs#x'.replace('#', ':'), 'ECONNRESET', 'a'.repeat(64)])(
-    'is repeated: %s',
-    (name) => {
-      expect(publicName(name)).toBe(name);
-    },
-  );
+  it.each([
+    'ThrottlingException',
+    'AWS.SimpleQueueService.NonExistentQueue',
+    'ECONNRESET',
+    'EAI_AGAIN',
+    'ERR_HTTP2',
+    'KMSInvalidStateException',
+    'Error',
+    'unknown_error',
+  ])('is repeated: %s', (name) => {
+    expect(publicName(name)).toBe(name);
+  });
 
   it.each([undefined, null, 7, '', 'two words', 'a\nb', 'a\u202eb', '<html>', 'a'.repeat(65), 'naïve'])(
     'is not repeated where it does not look like one: %j',

@@ -18,10 +18,13 @@ const text = v.pipe(
   v.regex(/^[^\u0000-\u001f\u007f]*$/, 'holds a control character, such as a line break'),
 );
 const token = v.pipe(text, v.regex(/^\S+$/, 'holds a space'));
+/** Messages name the key, so it must not be a secret that was pasted here: nothing but the published shapes is taken. */
+const KMS_KEY =
+  /^(?:arn:aws[a-z-]*:kms:[a-z0-9-]{2,30}:\d{12}:)?(?:alias\/[\w/-]{1,250}|(?:key\/)?(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))$/;
 const kmsKeyId = v.pipe(
   text,
   v.maxLength(2048, 'is longer than 2048 characters'),
-  v.regex(/^[\w:/-]+$/, 'is not a key id, key ARN, alias or alias ARN of KMS'),
+  v.regex(KMS_KEY, 'is not a key id, key ARN, alias or alias ARN of KMS'),
 );
 
 interface Fields {

@@ -186,7 +186,14 @@ describe('a JWT_BEARER secret', () => {
     expect(parse({ ...without(SMALLEST.JWT_BEARER, 'privateKey'), kmsKeyId })).toMatchObject({ key: { kmsKeyId } });
   });
 
-  it.each(['', 'two words', 'alias/ü', `alias/${'x'.repeat(2_050)}`])('rejects %o as a KMS key', (kmsKeyId) => {
+  it.each([
+    '',
+    'two words',
+    'alias/ü',
+    `alias/${'x'.repeat(2_050)}`,
+    // A consumer secret in the wrong place.
+    'C0FFEE00'.repeat(8),
+  ])('rejects %o as a KMS key', (kmsKeyId) => {
     expect(refusal({ ...without(SMALLEST.JWT_BEARER, 'privateKey'), kmsKeyId })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^kmsKeyId /),
