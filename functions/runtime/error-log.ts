@@ -57,17 +57,19 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? publicName(error.name) : 'NotAnError';
 }
 
-/** A frame as V8 writes it. What is before the place may be a line of a message that only looks like a frame, so it is held to a name's shape. */
-const FRAME =
-  /^\s+at (?:(?:async |new )*[\w.<>$# ]{1,80} (?:\[as \w{1,40}\] )?)?\(?(?:file:\/\/|node:)?[\w/.@+~-]{1,300}:\d{1,7}:\d{1,7}\)?$/;
-
-/** The frames of a stack without its first lines, which repeat the message. */
+/**
+ * The frames of a stack, which V8 writes behind the message. A message can have lines that look like frames, so there is none where the stack
+ * does not begin with the message as it is: somebody has changed one of them since.
+ */
 function placeOf(error: unknown): string[] {
-  if (!(error instanceof Error)) return [];
-  const { stack = '', message } = error;
-  const header = stack.indexOf(message);
-  const frames = (header < 0 ? stack : stack.slice(header + message.length))
+  if (!(error instanceof Error) || error.stack === undefined) return [];
+  const { stack, message } = error;
+  const name = /^[\w.$]{1,80}(?: \[\w{1,60}\])?(?:: )?/.exec(stack)?.[0] ?? '';
+  const frames = stack.slice(name.length + message.length);
+  if (!stack.startsWith(message, name.length) || !frames.startsWith('\n')) return [];
+  return frames
     .split('\n')
-    .filter((line) => FRAME.test(line));
-  return frames.map((line) => line.trim()).slice(0, 8);
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => line.trim())
+    .slice(0, 8);
 }
