@@ -5,6 +5,7 @@ import type { ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/port
 import { Redacted } from '../core/redacted.ts';
 import { withRetries } from '../core/retry.ts';
 import { REQUEST_TIMEOUT_MS, type Run } from '../core/run.ts';
+import { publicName } from '../core/wording.ts';
 import { isUnanswered } from './aws-call.ts';
 import { type Refusal, readRefusal } from './salesforce-refusal.ts';
 
@@ -334,5 +335,5 @@ function isFetchError(error: unknown): error is Error {
 
 function networkReason(error: Error): string {
   const inner = error.cause instanceof Error ? error.cause : error;
-  return 'code' in inner && typeof inner.code === 'string' ? inner.code : inner.name;
+  return publicName('code' in inner && typeof inner.code === 'string' ? inner.code : inner.name);
 }

@@ -1,3 +1,5 @@
+import { bounded, MOST_HINT } from './wording.ts';
+
 /**
  * What a person should do next. It is data, so that each reader gets words of his own: the log and the report speak of the function's role and
  * of ticks, the command line of the operator's own credentials and of the command that does it.
@@ -17,8 +19,12 @@ export interface OperatorCommand {
   readonly connection: string;
 }
 
-/** A hint in the words of the log and the report, whose reader looks after deployed functions. */
+/** A hint in the words of the log and the report, whose reader looks after deployed functions; of bounded length. */
 export function hintForLog(hint: Hint): string {
+  return bounded(inFull(hint), MOST_HINT);
+}
+
+function inFull(hint: Hint): string {
   switch (hint.kind) {
     case 'do':
       return hint.text;

@@ -4,6 +4,7 @@ import { isConnectionName, isProfileName, listedTargets } from '../../functions/
 import type { GrantType } from '../../functions/core/credentials.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
+import { enumerated } from '../../functions/core/wording.ts';
 import type { LoginArguments } from './authorize.ts';
 import { type AddArguments, type Draft, draftOf, type Place } from './draft.ts';
 import { alreadyThere, operatorSecrets } from './operator-secrets.ts';
@@ -73,7 +74,7 @@ async function freePlace(session: Session, name: string, flags: AddArguments, qu
   const rivals = targets.filter((target) => target.connectorProfileName === connectorProfileName);
   if (rivals.length > 0) {
     throw inputError(
-      `The connector profile ${connectorProfileName} belongs to ${rivals.map(({ connection }) => connection).join(', ')} already.`,
+      `The connector profile ${connectorProfileName} belongs to ${enumerated(rivals.map(({ connection }) => connection))} already.`,
       'A second secret for it would not be served: give another --profile.',
     );
   }

@@ -2,6 +2,7 @@ import cliProgress from 'cli-progress';
 import { isConnectionName } from '../../functions/core/connection/target.ts';
 import { refreshByHand } from '../../functions/core/refresh-by-hand.ts';
 import { type ConnectionReport, type Served, shown } from '../../functions/core/report.ts';
+import { enumerated } from '../../functions/core/wording.ts';
 import { EXIT, type ExitCode, exitCodeOfReports, indent, note, paint, say, sayJson, trouble } from './output.ts';
 import { forOperator, inputError, type Session } from './session.ts';
 
@@ -45,7 +46,7 @@ export async function chosenNames(session: Session, names: readonly string[], al
   const wrong = names.filter((name) => !isConnectionName(name));
   if (wrong.length > 0)
     throw inputError(
-      `${wrong.join(', ')}: no connection can have such a name.`,
+      `${enumerated(wrong)}: no connection can have such a name.`,
       `A connection is called as its secret, without ${secretPrefix}.`,
     );
   if (!all) return [...new Set(names)];
