@@ -1,4 +1,4 @@
-import { type Hint, sentences } from '../../functions/core/hint.ts';
+import { COMMAND, type Hint, sentences } from '../../functions/core/hint.ts';
 
 /** A hint in the words of the one at the command line: his own credentials, no tick that comes by itself, and the command that does it. */
 export function hintForOperator(hint: Hint): string {
@@ -19,5 +19,5 @@ export function hintForOperator(hint: Hint): string {
 
 /** A command of this program as a person would type it. */
 function commandLine({ name, connection }: { readonly name: string; readonly connection: string }): string {
-  return `npx appflow-token-refresher ${name} ${connection}`;
+  return `${COMMAND} ${name} ${connection}`;
 }

@@ -7,7 +7,7 @@ import { systemClock } from '../../functions/runtime/clock.ts';
 import type { Parts } from '../../functions/runtime/compose.ts';
 import { parseSettings } from '../../functions/runtime/settings.ts';
 import { hintForOperator } from './hints.ts';
-import { note, paint } from './output.ts';
+import { forStderr, note, paint, text } from './output.ts';
 
 /** One command being carried out: the functions' own parts, with the operator's credentials. */
 export interface Session extends Pick<Parts, 'rules' | 'ports'> {
@@ -47,9 +47,10 @@ export async function openSession(json: boolean): Promise<Session> {
     deadline: Date.now() + PATIENCE,
     signal: AbortSignal.timeout(PATIENCE),
     warn(connection, message) {
-      const line = `${paint('yellow', 'warning', process.stderr)}: ${connection}: ${message}`;
-      if (!warned.has(line)) note(line);
-      warned.add(line);
+      const line = text`${paint('yellow', 'warning')}: ${connection}: ${message}`;
+      const shown = forStderr(line);
+      if (!warned.has(shown)) note`${line}`;
+      warned.add(shown);
     },
   });
   const interactive = process.stdin.isTTY && process.stderr.isTTY;
