@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { HELP } from './help.ts';
 import { REDIRECT_URI } from './loopback.ts';
 import { EXIT, exitCodeOf, lines, note, paint, say, sayJson, trouble } from './output.ts';
-import { Cancelled, forOperator, openSession, type Session } from './session.ts';
+import { Cancelled, forOperator, LAST_ACTS, openSession, type Session } from './session.ts';
 
 /** Each command's options, as commander hands them over; its own types promise nothing. */
 const flag = v.optional(v.boolean(), false);
@@ -55,6 +55,7 @@ function shown(printed: string) {
 
 /** Whether a script is listening, as soon as that is known. */
 let isJson = false;
+let isEnding = false;
 
 /** Runs a command in a session of its own; its result is the exit code. */
 async function run(command: Command, use: (session: Session) => Promise<number>): Promise<void> {
@@ -186,13 +187,21 @@ for (const { options } of program.commands) {
 }
 
 // Whoever reads stdout may have seen enough.
-process.stdout.on('error', () => process.exit());
-// Thrown where nobody waits, such as by a library's socket. Node would print it as it is.
-process.on('uncaughtException', (error) => process.exit(explain(error)));
+process.stdout.on('error', () => void end());
+// Thrown where nobody waits, such as by the socket of a library or a terminal that is gone. Node would print it as it is.
+process.on('uncaughtException', (error) => void end(error));
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = explain(error);
+}
+
+/** Ends the process, whatever it was at. Writing that fails brings it here again. */
+async function end(error?: unknown): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  await Promise.all([...LAST_ACTS].map((act) => act()));
+  process.exit(error === undefined ? EXIT.well : explain(error));
 }
 
 function explain(error: unknown): number {

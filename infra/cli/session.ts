@@ -57,6 +57,9 @@ export async function openSession(json: boolean): Promise<Session> {
   return { rules, ports, json, interactive, run, context: () => ({ rules, ports, run: run() }) };
 }
 
+/** What must not be left undone however the process ends, such as by a bug or with its terminal. */
+export const LAST_ACTS = new Set<() => Promise<void>>();
+
 /** The person pressed Ctrl-C at a question. */
 export class Cancelled extends Error {}
 

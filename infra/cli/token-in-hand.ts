@@ -4,9 +4,10 @@ import type { Redacted } from '../../functions/core/redacted.ts';
 import { withRetries } from '../../functions/core/retry.ts';
 import type { Run } from '../../functions/core/run.ts';
 import { EXIT, note } from './output.ts';
-import { Cancelled } from './session.ts';
+import { Cancelled, LAST_ACTS } from './session.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** The last one is none: stdin ended at a question, and nothing is left to wait for. */
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit'] as const;
 const RevokeRefused = v.object({ error: v.literal('invalid_token') });
 
 /**
@@ -20,6 +21,7 @@ export class TokenInHand {
   #token: Redacted | undefined;
   #isBusy = false;
   #interrupted = false;
+  #revocation: Promise<void> | undefined;
 
   constructor(revokeUrl: string, newRun: () => Run) {
     this.#revokeUrl = revokeUrl;
@@ -28,7 +30,8 @@ export class TokenInHand {
 
   /** @param tokenOf what must be revoked so that nothing of the answer lives on */
   async takeFrom<T>(exchange: () => Promise<T>, tokenOf: (answer: T) => Redacted): Promise<T> {
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    for (const end of ENDS) process.on(end, this.#onEnd);
+    LAST_ACTS.add(this.#lastAct);
     this.#isBusy = true;
     try {
       const answer = await exchange();
@@ -61,12 +64,15 @@ export class TokenInHand {
     this.#letGo();
   }
 
-  /** RFC 7009: a refresh token takes its access tokens along. Says what became of it, in one line. Later calls do nothing. */
-  async revoke(): Promise<void> {
+  /** RFC 7009: a refresh token takes its access tokens along. Says what became of it, in one line. Later calls wait for the first. */
+  revoke(): Promise<void> {
+    this.#revocation ??= this.#revokeOnce();
+    return this.#revocation;
+  }
+
+  async #revokeOnce(): Promise<void> {
     const token = this.#token;
     if (token === undefined) return;
-    this.#token = undefined;
-    this.#isBusy = true;
     const isRevoked = await this.#revoked(token);
     this.#letGo();
     if (isRevoked) note`The token that Salesforce had issued was revoked.`;
@@ -96,12 +102,19 @@ export class TokenInHand {
     }
   }
 
-  readonly #onSignal = (signal: NodeJS.Signals): void => {
+  readonly #onEnd = (end: NodeJS.Signals | number): void => {
     if (this.#interrupted) process.exit(EXIT.interrupted);
     this.#interrupted = true;
     if (!this.#isBusy) void this.#giveUp();
     // After SIGHUP there is no terminal left to write to.
-    else if (signal === 'SIGINT') note`\nFinishing what is under way; Ctrl-C again ends at once.`;
+    else if (end === 'SIGINT') note`\nFinishing what is under way; Ctrl-C again ends at once.`;
+  };
+
+  readonly #lastAct = async (): Promise<void> => {
+    this.#interrupted = true;
+    if (!this.#isBusy) await this.revoke();
+    // Whoever is busy goes on from there.
+    else await new Promise(() => undefined);
   };
 
   async #giveUp(): Promise<never> {
@@ -113,6 +126,7 @@ export class TokenInHand {
   #letGo(): void {
     this.#isBusy = false;
     this.#token = undefined;
-    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    for (const end of ENDS) process.off(end, this.#onEnd);
+    LAST_ACTS.delete(this.#lastAct);
   }
 }

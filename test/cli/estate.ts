@@ -91,6 +91,12 @@ export class Estate implements AsyncDisposable {
     return refreshToken;
   }
 
+  /** As its operator would. */
+  change(name: string, more: Record<string, unknown>): void {
+    const value = JSON.stringify({ ...this.read(name), ...more });
+    this.world.aws.secrets.put(`appflow-token-refresher/${name}`, value);
+  }
+
   read(name: string): Record<string, unknown> {
     return JSON.parse(this.world.aws.secrets.read(`appflow-token-refresher/${name}`) ?? 'null');
   }
@@ -101,7 +107,7 @@ export class Estate implements AsyncDisposable {
     options: {
       readonly stdin?: string;
       readonly entry?: 'bin.mjs';
-      /** Whether it sits at a terminal, as far as it can tell: then `type` presses keys. */
+      /** Whether it sits at a terminal, as far as it can tell: then `type` presses keys, the last ones. */
       readonly terminal?: boolean;
       readonly while?: (
         said: Said,
@@ -134,7 +140,7 @@ export class Estate implements AsyncDisposable {
     await options.while?.(
       said,
       (signal = 'SIGINT') => child.kill(signal),
-      (keys) => child.stdin.write(keys),
+      (keys) => child.stdin.end(keys),
     );
     const code = await ended;
     child.stdin.destroy();
@@ -186,4 +192,5 @@ export async function browse(said: Said, change: (url: URL) => void = () => unde
 
 /** Below the ports that a system gives out by itself. */
 let nextPort = 20_000 + (process.pid % 12_000);
-export const redirect = () => ['--redirect-uri', `http://localhost:${nextPort++}/OauthRedirect`, '--timeout', '10'];
+export const freePort = () => nextPort++;
+export const redirect = () => ['--redirect-uri', `http://localhost:${freePort()}/OauthRedirect`, '--timeout', '10'];

@@ -2,3 +2,5 @@
 Object.defineProperty(process.stdin, 'isTTY', { value: true });
 Object.defineProperty(process.stdin, 'setRawMode', { value: () => process.stdin });
 Object.defineProperty(process.stderr, 'isTTY', { value: true });
+// A terminal that is closed: reading fails as it does there.
+process.on('SIGUSR2', () => process.stdin.destroy(Object.assign(new Error('read EIO'), { code: 'EIO' })));
