@@ -43,8 +43,9 @@ const program = new Command('appflow-token-refresher')
   .addHelpText('after', HELP.program)
   .configureOutput({
     writeOut: (help) => say`${shown(help)}`,
-    // What it complains of is quoted.
-    writeErr: (complaint) => note`${shown(complaint)}`,
+    writeErr: (help) => note`${shown(help)}`,
+    // It quotes what it complains of, so that no line break in there is its own.
+    outputError: (complaint) => note`${lines(complaint.trimEnd().split(/\n(?=\(Did you mean )/))}`,
   })
   .exitOverride();
 
@@ -111,7 +112,7 @@ function withLogin(command: Command): Command {
   return command
     .option('--redirect-uri <uri>', 'a callback URL of the app, on this machine', REDIRECT_URI)
     .option('--timeout <seconds>', 'how long to wait for the log-in', number(1, 3_600), 300)
-    .option('--user <username>', 'who must log in; anybody else is refused')
+    .option('--user <username>', 'who must log in; the token of anybody else is revoked')
     .option('--no-browser', 'only print the address, open nothing');
 }
 
