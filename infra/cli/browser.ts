@@ -1,15 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { note } from './output.ts';
+import { EXIT, note } from './output.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Opens an address in the person's browser. Other users of this machine may see the arguments of its programs, and who knows the `state` in the
  * address can end the log-in: so the browser is given a file that only this user can read, which leads on.
  *
- * @returns what takes the file away again
+ * @returns what takes the file away again; so does a signal that ends the command
  */
-export async function openPage(page: URL): Promise<AsyncDisposable> {
+export async function openPage(page: URL): Promise<Disposable> {
   // The browser of Windows does not find files by the names of Linux, and arguments are not open to others there.
   const isWindows = process.platform === 'win32' || process.env['WSL_DISTRO_NAME'] !== undefined;
   const directory = isWindows ? undefined : await mkdtemp(join(tmpdir(), 'appflow-token-refresher-'));
@@ -23,9 +26,18 @@ export async function openPage(page: URL): Promise<AsyncDisposable> {
   } catch {
     note`No browser could be opened here: open that address in one on this machine.`;
   }
+  const remove = () => {
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  };
+  const interrupt = () => {
+    remove();
+    process.exit(EXIT.interrupted);
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
   return {
-    async [Symbol.asyncDispose]() {
-      if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    [Symbol.dispose]() {
+      for (const signal of SIGNALS) process.off(signal, interrupt);
+      remove();
     },
   };
 }

@@ -79,6 +79,9 @@ export async function listen(redirect: URL, state: string) {
   const servers = await bind(redirect, () =>
     createServer({ headersTimeout: PATIENCE, requestTimeout: PATIENCE, connectionsCheckingInterval: 1_000 }, handle)
       .on('connection', hold)
+      // Node would answer these by itself.
+      .on('checkContinue', handle)
+      .on('checkExpectation', handle)
       .on('clientError', (_error, socket) => refuse(socket))
       .on('connect', (_request, socket) => refuse(socket)),
   );

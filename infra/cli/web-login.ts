@@ -79,8 +79,7 @@ export async function logIn(login: WebLogin, newRun: Session['run']): Promise<Lo
 
   const browser = await listen(redirect, state);
   try {
-    await using _page = await show(page, login);
-    const { response, query } = await within(login, browser.arrival);
+    const { response, query } = await within(login, page, browser.arrival);
     try {
       const parameters = authorizationResponse(endpoints, query, state);
       const token = new TokenInHand(url('revoke'), newRun);
@@ -123,15 +122,17 @@ function authorizationResponse({ server, client }: Endpoints, query: URLSearchPa
   }
 }
 
-async function show(page: URL, { opensBrowser, redirectUri, timeoutSeconds }: WebLogin): Promise<AsyncDisposable> {
+async function show(page: URL, { opensBrowser, redirectUri, timeoutSeconds }: WebLogin): Promise<Disposable> {
   note`Log in to Salesforce as the integration user, and approve the app:`;
   note`\n  ${paint('bold', page.href)}\n`;
   note`Waiting ${timeoutSeconds} s for the browser at ${redirectUri} (the app's callback URLs must list it) …`;
-  if (!opensBrowser || !process.stderr.isTTY) return { [Symbol.asyncDispose]: async () => undefined };
+  if (!opensBrowser || !process.stderr.isTTY) return { [Symbol.dispose]: () => undefined };
   return openPage(page);
 }
 
-async function within({ timeoutSeconds, redirectUri }: WebLogin, arrival: Promise<Arrival>): Promise<Arrival> {
+async function within(login: WebLogin, page: URL, arrival: Promise<Arrival>): Promise<Arrival> {
+  const { timeoutSeconds, redirectUri } = login;
+  using _page = await show(page, login);
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     late.reject(

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
@@ -97,6 +97,8 @@ describe.concurrent('a log-in', { timeout: PATIENCE }, () => {
           to(`GET ${right}`, `Host: localhost:${port}\r\nX: ${'x'.repeat(100_000)}`),
           get(`${right}&x=${'x'.repeat(100_000)}`),
           to(`GET ${right}`, `Host: localhost:${port}\r\nTransfer-Encoding: chunked\r\nContent-Length: 3`, 'abc'),
+          to(`GET ${PATH}`, `Host: localhost:${port}\r\nExpect: 100-continue`),
+          to(`GET ${PATH}`, `Host: localhost:${port}\r\nExpect: something`),
           'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
           Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]),
           '\0\r\n\r\n',
@@ -243,9 +245,9 @@ describe.concurrent('a log-in', { timeout: PATIENCE }, () => {
       `#!/bin/sh\necho "$@" > '${opened}.args'; cat "$1" > '${opened}'; mv '${opened}' '${opened}.page'\n`,
     );
     await chmod(browser, 0o700);
-    Object.assign(estate.env, { BROWSER: browser, TMPDIR: tmpdir() });
-    const before = await readdir(tmpdir());
-    const { code } = await estate.run([...logInAt(freePort()), '--user', USER], {
+    Object.assign(estate.env, { BROWSER: browser, TMPDIR: directory });
+    const args = [...logInAt(freePort()), '--user', USER];
+    const { code } = await estate.run(args, {
       terminal: true,
       while: async (said) => {
         const state = await stateOf(said);
@@ -256,7 +258,15 @@ describe.concurrent('a log-in', { timeout: PATIENCE }, () => {
       },
     });
     expect(code).toBe(0);
-    const left = (await readdir(tmpdir())).filter((name) => !before.includes(name));
+    const interrupted = await estate.run(args, {
+      terminal: true,
+      while: async (said, kill) => {
+        await said(/If the browser shows/);
+        kill();
+      },
+    });
+    expect(interrupted.code).toBe(130);
+    const left = await readdir(directory);
     expect(left.filter((name) => name.startsWith('appflow-token-refresher-'))).toEqual([]);
   });
 });
