@@ -35,7 +35,7 @@ export async function addCommand(
     ...(flags.handOver === undefined ? {} : { handOver: flags.handOver }),
   };
   const draft = await draftOf(session, place, base, flags, login, questions);
-  try {
+  const store = async () => {
     const value = new Redacted(JSON.stringify(draft.value, null, 2));
     if (draft.lacksSeed !== true) parseConnection(name, value, session.rules, session.ports.signer);
     const tags = {
@@ -44,8 +44,10 @@ export async function addCommand(
     };
     const { encryptionKey } = flags;
     const secret = { name: place.secretName, value, tags, encryptionKey };
-    const create = () => operatorSecrets(session.ports.secrets).create(secret, session.run());
-    await (draft.token === undefined ? create() : draft.token.storeBy(create));
+    await operatorSecrets(session.ports.secrets).create(secret, session.run());
+  };
+  try {
+    await (draft.token === undefined ? store() : draft.token.storeBy(store));
   } catch (error) {
     await draft.undo?.();
     throw error;

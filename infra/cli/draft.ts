@@ -52,7 +52,7 @@ export interface Draft {
   readonly stepsShown?: boolean;
   /** Of a log-in: what the secret will keep. */
   readonly token?: TokenInHand;
-  /** Takes back what was written beside the secret, or issued for it. */
+  /** Takes back what was written beside the secret. */
   readonly undo?: () => Promise<void>;
 }
 
@@ -193,7 +193,7 @@ async function authorizationCode(
   if (given !== undefined || connection.grantType !== 'AUTHORIZATION_CODE') return { value: value(given) };
   if (!flags.authorize) return { value: value(undefined), lacksSeed: true };
   const { refreshToken, user, token } = await logInFor(session, connection, login);
-  return { value: value(refreshToken), user, token, undo: () => token.revoke() };
+  return { value: value(refreshToken), user, token };
 }
 
 async function clientCredentials(base: Base, flags: AddArguments, questions: Questions): Promise<Draft> {

@@ -17,7 +17,7 @@ import {
   text,
   trouble,
 } from './output.ts';
-import { forOperator, inputError, type Session } from './session.ts';
+import { forOperator, inputError, presses, type Session } from './session.ts';
 
 /** Connections served at once: no call rate of AppFlow's is published. */
 const AT_ONCE = 5;
@@ -83,8 +83,11 @@ export async function serveAll(
   const unexpected: unknown[] = [];
   const rest = [...names];
   let interrupted = false;
+  const press = presses();
   const interrupt = () => {
-    if (interrupted || dryRun) process.exit(EXIT.interrupted);
+    const which = press();
+    if (which === 'again' || dryRun) process.exit(EXIT.interrupted);
+    if (which === 'echo') return;
     interrupted = true;
     note`\nFinishing the connections that are under way; Ctrl-C again ends at once.`;
   };

@@ -60,6 +60,20 @@ export async function openSession(json: boolean): Promise<Session> {
 /** What must not be left undone however the process ends, such as by a bug or with its terminal. */
 export const LAST_ACTS = new Set<() => Promise<void>>();
 
+/** Milliseconds. npx passes Ctrl-C on to a command that the terminal has told already. */
+const ECHO = 1_000;
+
+/** Tells a second press of Ctrl-C, which ends at once, from the echo of the first. */
+export function presses(): () => 'first' | 'echo' | 'again' {
+  let first: number | undefined;
+  return () => {
+    const now = performance.now();
+    if (first !== undefined) return now - first < ECHO ? 'echo' : 'again';
+    first = now;
+    return 'first';
+  };
+}
+
 /** The person pressed Ctrl-C at a question. */
 export class Cancelled extends Error {}
 

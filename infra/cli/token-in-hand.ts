@@ -4,7 +4,7 @@ import type { Redacted } from '../../functions/core/redacted.ts';
 import { withRetries } from '../../functions/core/retry.ts';
 import type { Run } from '../../functions/core/run.ts';
 import { EXIT, note } from './output.ts';
-import { Cancelled, LAST_ACTS } from './session.ts';
+import { Cancelled, LAST_ACTS, presses } from './session.ts';
 
 /** The last one is none: stdin ended at a question, and nothing is left to wait for. */
 const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit'] as const;
@@ -18,6 +18,7 @@ const RevokeRefused = v.object({ error: v.literal('invalid_token') });
 export class TokenInHand {
   readonly #revokeUrl: string;
   readonly #newRun: () => Run;
+  readonly #press = presses();
   #token: Redacted | undefined;
   #isBusy = false;
   #interrupted = false;
@@ -103,7 +104,9 @@ export class TokenInHand {
   }
 
   readonly #onEnd = (end: NodeJS.Signals | number): void => {
-    if (this.#interrupted) process.exit(EXIT.interrupted);
+    const which = this.#press();
+    if (which === 'again') process.exit(EXIT.interrupted);
+    if (which === 'echo') return;
     this.#interrupted = true;
     if (!this.#isBusy) void this.#giveUp();
     // After SIGHUP there is no terminal left to write to.

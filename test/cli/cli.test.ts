@@ -210,6 +210,9 @@ describe.concurrent('the command refresh', { timeout: PATIENCE }, () => {
       while: async (said, interrupt) => {
         await asked.promise;
         interrupt();
+        // As npx does, which passes on what the terminal has told us already.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        interrupt();
         await said(/Finishing/);
         go.resolve();
       },

@@ -397,6 +397,9 @@ describe.concurrent('the token of a log-in', { timeout: PATIENCE }, () => {
         const browsing = browse(said).catch(() => undefined);
         await asked.promise;
         kill();
+        // As npx does, which passes on what the terminal has told us already.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        kill();
         await said(/Finishing/);
         go.resolve();
         await browsing;
