@@ -8,11 +8,10 @@ import { REQUEST_TIMEOUT_MS, type Run } from '../core/run.ts';
 import { publicName } from '../core/wording.ts';
 import { isUnanswered } from './aws-call.ts';
 import { type Refusal, readRefusal } from './salesforce-refusal.ts';
+import { jsonOf } from './salesforce-reply.ts';
 
 /** RFC 7523 section 2.1. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-/** Characters of a response that are read at most; a token response has about 1,000. */
-const LONGEST_BODY = 65_536;
 /** Milliseconds by which the clocks may differ before it is worth a warning. */
 const SKEW = 30_000;
 /** Milliseconds by which a JWT's times are corrected at most. */
@@ -299,22 +298,6 @@ const noClientAuthentication: oauth.ClientAuth = () => {
 
 function authentication({ clientSecret }: ClientAuth): oauth.ClientAuth {
   return clientSecret === undefined ? oauth.None() : oauth.ClientSecretPost(clientSecret.reveal());
-}
-
-/** The body as JSON; `undefined` where it is none, or longer than any answer of Salesforce's. */
-async function jsonOf(response: Response): Promise<unknown> {
-  let text = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk, { stream: true });
-    // Leaving the loop cancels the rest.
-    if (text.length > LONGEST_BODY) return undefined;
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isWorthRetrying(error: unknown): boolean {

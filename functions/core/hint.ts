@@ -14,6 +14,12 @@ export type Hint =
   /** The environment of the program is wrong. */
   | { readonly kind: 'environment' };
 
+/**
+ * How the operator's command line is called in a checkout. Plain `npx` would fetch a package of that name from a registry where the checkout has
+ * none, and anybody may publish one.
+ */
+export const COMMAND = 'npx --no-install appflow-token-refresher';
+
 export interface OperatorCommand {
   readonly name: 'authorize';
   readonly connection: string;

@@ -1,6 +1,7 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Dispatched } from '../core/dispatch.ts';
 import { RefreshError } from '../core/errors.ts';
+import { COMMAND } from '../core/hint.ts';
 import type { Refreshed } from '../core/report.ts';
 import { enumerated } from '../core/wording.ts';
 import { logBug, logRefreshError } from './error-log.ts';
@@ -59,7 +60,7 @@ export async function recordTick(
   }
   for (const { connection, seconds } of overdue.slice(0, LINES)) {
     log.warn(
-      `${connection}: has waited ${seconds} s for a refresh → look for its last failure in the saved query one-connection, or run: npx appflow-token-refresher check ${connection}`,
+      `${connection}: has waited ${seconds} s for a refresh → look for its last failure in the saved query one-connection, or run: ${COMMAND} check ${connection}`,
       { connection, overdueSeconds: seconds },
     );
   }

@@ -1,4 +1,4 @@
-import { type Hint, sentences } from '../../functions/core/hint.ts';
+import { COMMAND, type Hint, sentences } from '../../functions/core/hint.ts';
 import { bounded, MOST_HINT } from '../../functions/core/wording.ts';
 
 /** A hint in the words of the one at the command line: his own credentials, no tick that comes by itself, and the command that does it. */
@@ -24,5 +24,5 @@ function inFull(hint: Hint): string {
 
 /** A command of this program as a person would type it. */
 function commandLine({ name, connection }: { readonly name: string; readonly connection: string }): string {
-  return `npx appflow-token-refresher ${name} ${connection}`;
+  return `${COMMAND} ${name} ${connection}`;
 }

@@ -199,6 +199,7 @@ export const PURE = [
               targetOf(
                 {
                   name: RULES.secretPrefix + (name.includes(OTHER_MARK.slice(0, 12)) ? 'sf' : name),
+                  createdAt: changedAt,
                   changedAt,
                   tags: new Map(tags),
                 },
