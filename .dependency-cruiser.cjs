@@ -4,7 +4,8 @@
  */
 
 /** What every room of core may stand on: the vocabulary of the rules. */
-const VOCABULARY = '^functions/core/(context|credentials|errors|listed|hint|ports|redacted|retry|run|schedule)\\.ts$';
+const VOCABULARY =
+  '^functions/core/(context|credentials|errors|hint|parsing|ports|redacted|retry|run|schedule|wording)\\.ts$';
 /** Hashing and parsing: all that the rules take from outside. */
 const PURE = ['^(node:)?crypto$', 'node_modules/(valibot|uuid)/'];
 
@@ -68,7 +69,7 @@ module.exports = {
         pathNot: [
           VOCABULARY,
           '^functions/core/connection/connection\\.ts$',
-          '^functions/adapters/(aws-call|salesforce-refusal)\\.ts$',
+          '^functions/adapters/(aws-call|salesforce-(refusal|reply))\\.ts$',
         ],
       },
     },
@@ -110,7 +111,7 @@ module.exports = {
           '^infra/(cli/|install\\.mjs$)',
           '^functions/core/',
           '^functions/runtime/(clock|compose|settings)\\.ts$',
-          '^functions/adapters/(aws-call|salesforce-refusal)\\.ts$',
+          '^functions/adapters/(aws-call|salesforce-(refusal|reply))\\.ts$',
         ],
       },
     },

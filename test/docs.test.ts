@@ -1,9 +1,10 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { parseConnection } from '../functions/core/connection/parse-connection.ts';
 import { ERROR_CODES } from '../functions/core/errors.ts';
+import { COMMAND } from '../functions/core/hint.ts';
 import { Redacted } from '../functions/core/redacted.ts';
 import { parseSettings } from '../functions/runtime/settings.ts';
 
@@ -168,15 +169,34 @@ describe('the commands', () => {
 
   it('of the command line that a paper names exist, and all are in the reference', () => {
     const existing = found(program, /\.command\('(\w+)'\)/g);
-    for (const name of found(everything, /npx appflow-token-refresher ([a-z]+)/g)) expect(existing).toContain(name);
+    for (const name of found(everything, /npx --no-install appflow-token-refresher ([a-z]+)/g))
+      expect(existing).toContain(name);
     expect(found(reference, /^\| \[`(\w+)`\]/gm)).toEqual(existing);
+  });
+
+  it('are called so that npx fetches no package of a stranger', () => {
+    const programs = [COMMAND.split(' ').at(-1), ...readdirSync('node_modules/.bin')];
+    const files = globSync([
+      '{functions,infra,test}/**/*.{ts,mjs,yml}',
+      '*.{md,json,yml}',
+      'docs/*.md',
+      '.{ci,github}/**/*',
+    ]);
+    const calls = files
+      .filter((path) => statSync(path).isFile())
+      .flatMap((path) =>
+        [...read(path).matchAll(/\bnpx ((?:-\S+ )*)([\w@/-]+)/g)].map((call) => [path, ...call.slice(1)]),
+      )
+      .filter(([, , program]) => programs.includes(program));
+    expect(calls.length).toBeGreaterThan(30);
+    expect(calls.filter(([, options]) => options !== '--no-install ')).toEqual([]);
   });
 
   it('of the command line have all their options in the reference, and no others', () => {
     const existing = found(program, /['"](--[a-z-]+)/g);
-    expect([...new Set([...found(reference, /(--[a-z][a-z-]+)/g), '--help'])].sort()).toEqual(
-      [...new Set([...existing, '--help'])].sort(),
-    );
+    expect(
+      [...new Set([...found(reference.replaceAll('--no-install', ''), /(--[a-z][a-z-]+)/g), '--help'])].sort(),
+    ).toEqual([...new Set([...existing, '--help'])].sort());
   });
 });
 

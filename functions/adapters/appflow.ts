@@ -9,8 +9,10 @@ import {
   StartFlowCommand,
   UpdateConnectorProfileCommand,
 } from '@aws-sdk/client-appflow';
+import * as v from 'valibot';
 import type { Credentials } from '../core/credentials.ts';
 import { CredentialsRefused, RefreshError } from '../core/errors.ts';
+import { parse } from '../core/parsing.ts';
 import type { AppFlow, Flows, Profile } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
@@ -20,6 +22,58 @@ const PAGE = 100;
 
 function call(operation: string, resource: string, meanings: AwsCall['meanings'] = {}): AwsCall {
   return { action: `appflow:${operation}`, resource, unavailable: 'APPFLOW_UNAVAILABLE', meanings };
+}
+
+const text = v.nullish(v.string());
+const date = v.nullish(v.date());
+
+/** What is used of AppFlow's answers. The SDK hands on whatever came over the wire as if it were one. */
+const ProfilesAnswer = v.object({
+  nextToken: text,
+  connectorProfileDetails: v.nullish(
+    v.array(
+      v.object({
+        connectorProfileName: text,
+        connectorType: text,
+        connectionMode: text,
+        createdAt: date,
+        lastUpdatedAt: date,
+        connectorProfileProperties: v.nullish(v.object({ Salesforce: v.nullish(v.object({ instanceUrl: text })) })),
+      }),
+    ),
+  ),
+});
+const ConnectorsAnswer = v.object({
+  connectorConfigurations: v.nullish(
+    v.object({
+      Salesforce: v.nullish(
+        v.object({
+          connectorMetadata: v.nullish(
+            v.object({
+              Salesforce: v.nullish(v.object({ oauth2GrantTypesSupported: v.nullish(v.array(v.string())) })),
+            }),
+          ),
+        }),
+      ),
+    }),
+  ),
+});
+const End = v.object({ connectorType: text, connectorProfileName: text });
+const FlowAnswer = v.object({
+  flowStatus: text,
+  sourceFlowConfig: v.nullish(End),
+  destinationFlowConfigList: v.nullish(v.array(End)),
+  triggerConfig: v.nullish(v.object({ triggerType: text })),
+  lastRunExecutionDetails: v.nullish(v.object({ mostRecentExecutionTime: date })),
+});
+
+/** @throws RefreshError `APPFLOW_UNAVAILABLE` where an answer is none of AppFlow's */
+function readable<T>(answer: T, schema: v.GenericSchema, { action }: AwsCall): T {
+  if ('output' in parse(schema, answer)) return answer;
+  throw new RefreshError('APPFLOW_UNAVAILABLE', `The answer to ${action} is not one that AppFlow gives.`, {
+    kind: 'wait',
+    ifItDoes: 'If it does, see what stands between the function and AppFlow, such as a proxy.',
+  });
 }
 
 /** AppFlow's profiles through its SDK client, whose own retries must be off: they leave ConflictException out. */
@@ -32,8 +86,9 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
     let nextToken: string | undefined;
     do {
       const page = { ...input, maxResults: PAGE, ...(nextToken === undefined ? {} : { nextToken }) };
-      const answer = await callAws(call('DescribeConnectorProfiles', '*'), run, (options) =>
-        client.send(new DescribeConnectorProfilesCommand(page), options),
+      const asked = call('DescribeConnectorProfiles', '*');
+      const answer = await callAws(asked, run, async (options) =>
+        readable(await client.send(new DescribeConnectorProfilesCommand(page), options), ProfilesAnswer, asked),
       );
       for (const described of answer.connectorProfileDetails ?? []) {
         if (described.connectorProfileName !== undefined)
@@ -94,8 +149,10 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
       return found;
     },
     async supportedGrants(run) {
-      const answer = await callAws(call('DescribeConnectors', '*'), run, (options) =>
-        client.send(new DescribeConnectorsCommand({ connectorTypes: ['Salesforce'] }), options),
+      const asked = call('DescribeConnectors', '*');
+      const command = new DescribeConnectorsCommand({ connectorTypes: ['Salesforce'] });
+      const answer = await callAws(asked, run, async (options) =>
+        readable(await client.send(command, options), ConnectorsAnswer, asked),
       );
       const grants =
         answer.connectorConfigurations?.['Salesforce']?.connectorMetadata?.Salesforce?.oauth2GrantTypesSupported;
@@ -108,9 +165,10 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
 export function flowsAdapter(client: AppflowClient): Flows {
   return {
     async flow(flowName, run) {
-      const answer = await callAws(call('DescribeFlow', `flow/${flowName}`), run, async (options) => {
+      const asked = call('DescribeFlow', `flow/${flowName}`);
+      const answer = await callAws(asked, run, async (options) => {
         try {
-          return await client.send(new DescribeFlowCommand({ flowName }), options);
+          return readable(await client.send(new DescribeFlowCommand({ flowName }), options), FlowAnswer, asked);
         } catch (error) {
           if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
           throw error;

@@ -1,6 +1,7 @@
 import { type ErrorCode, outOfTime, RefreshError, Unanswered } from '../core/errors.ts';
 import { withRetries } from '../core/retry.ts';
 import type { Run } from '../core/run.ts';
+import { publicName } from '../core/wording.ts';
 
 /** Error names that AWS services use for throttling; most are modelled by no operation, so they must be known by name. */
 const THROTTLING = new Set([
@@ -139,7 +140,7 @@ export function translateAwsError(error: unknown, call: AwsCall, run: Run): unkn
   }
   if (kind !== 'transient') return unexpected(error, call);
   if (run.signal.aborted) return outOfTime(`${call.action} on ${call.resource}`, error);
-  const name = error instanceof Error ? error.name : 'error';
+  const name = publicName(error instanceof Error ? error.name : undefined);
   return new RefreshError(
     call.unavailable,
     `${call.action} on ${call.resource} failed for now (${name}).`,
@@ -192,17 +193,17 @@ function unexpected(error: unknown, call: AwsCall): unknown {
   if (status === undefined) return error;
   return new RefreshError(
     call.unavailable,
-    `${call.action} on ${call.resource} was refused (${error.name}, HTTP ${status}).`,
+    `${call.action} on ${call.resource} was refused (${publicName(error.name)}, HTTP ${status}).`,
     `Look at the event ${call.action.split(':')[1]} in CloudTrail: its errorMessage says what is wrong with ${call.resource}.`,
     error,
   );
 }
 
-/** `… is not authorized to perform: ACTION on resource: RESOURCE …`, the one text of AWS's that is parsed: it may name another action than ours, such as `kms:Decrypt`. */
+/** `… is not authorized to perform: ACTION on resource: RESOURCE …`, the one text of AWS's that is parsed: it may name another action than ours, such as `kms:Decrypt`. Only what has the shape of an action and of an ARN is taken. */
 function denial(error: unknown, call: AwsCall): { action: string; resource: string } {
   const message = error instanceof Error ? error.message : '';
   const match =
-    /not authorized to perform:? ([a-z0-9-]{2,40}:[A-Za-z]{3,60})(?: on (?:the )?resource:? (arn:[\w:/.*+=@!-]{5,600}))?/.exec(
+    /not authorized to perform:? ([a-z0-9-]{2,40}:[A-Z][A-Za-z]{2,60})(?: on (?:the )?resource:? (arn:aws[a-z-]*:[a-z0-9-]{2,40}:[a-z0-9-]{0,30}:\d{0,12}:[\w:/.*+=@!-]{1,600}))?/.exec(
       message,
     );
   if (match?.[1] === undefined) return call;

@@ -3,6 +3,7 @@ import { RefreshError } from '../core/errors.ts';
 import type { Envelope, Queue } from '../core/ports.ts';
 import { withRetries } from '../core/retry.ts';
 import type { Run } from '../core/run.ts';
+import { enumerated, publicName } from '../core/wording.ts';
 import { type AwsCall, awsErrorKind, translateAwsError } from './aws-call.ts';
 
 /** The most messages that SendMessageBatch takes. */
@@ -84,7 +85,7 @@ export function queueAdapter(load: () => Promise<SQSClient>, queueUrl: string): 
   };
 }
 
-/** SQS answered, but did not take some entries. Its codes are safe to show; its messages are not repeated. */
+/** SQS answered, but did not take some entries. Its codes are shown where they look like codes; its messages are not repeated. */
 class NotTaken extends Error {
   readonly #codes: readonly string[];
   /** Whether SQS itself is at fault, not what was sent or who sent it. */
@@ -92,12 +93,12 @@ class NotTaken extends Error {
 
   constructor(failed: readonly BatchResultErrorEntry[]) {
     super('SQS did not take all messages');
-    this.#codes = [...new Set(failed.map(({ Code }) => Code ?? 'an unnamed error'))];
+    this.#codes = [...new Set(failed.map(({ Code }) => publicName(Code)))];
     this.mayPass = failed.every(({ SenderFault }) => SenderFault !== true);
   }
 
   translated({ action, resource, unavailable }: AwsCall): RefreshError {
-    const codes = this.#codes.join(', ');
+    const codes = enumerated(this.#codes);
     const isDenied = this.#codes.some((code) => code.includes('AccessDenied'));
     return new RefreshError(
       isDenied ? 'ACCESS_DENIED' : unavailable,

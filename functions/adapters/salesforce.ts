@@ -5,13 +5,13 @@ import type { ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/port
 import { Redacted } from '../core/redacted.ts';
 import { withRetries } from '../core/retry.ts';
 import { REQUEST_TIMEOUT_MS, type Run } from '../core/run.ts';
+import { publicName } from '../core/wording.ts';
 import { isUnanswered } from './aws-call.ts';
 import { type Refusal, readRefusal } from './salesforce-refusal.ts';
+import { jsonOf } from './salesforce-reply.ts';
 
 /** RFC 7523 section 2.1. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-/** Characters of a response that are read at most; a token response has about 1,000. */
-const LONGEST_BODY = 65_536;
 /** Milliseconds by which the clocks may differ before it is worth a warning. */
 const SKEW = 30_000;
 /** Milliseconds by which a JWT's times are corrected at most. */
@@ -300,22 +300,6 @@ function authentication({ clientSecret }: ClientAuth): oauth.ClientAuth {
   return clientSecret === undefined ? oauth.None() : oauth.ClientSecretPost(clientSecret.reveal());
 }
 
-/** The body as JSON; `undefined` where it is none, or longer than any answer of Salesforce's. */
-async function jsonOf(response: Response): Promise<unknown> {
-  let text = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk, { stream: true });
-    // Leaving the loop cancels the rest.
-    if (text.length > LONGEST_BODY) return undefined;
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function isWorthRetrying(error: unknown): boolean {
   if (error instanceof Refused) return error.refusal.kind === 'later' || error.refusal.kind === 'being-processed';
   return isFetchError(error);
@@ -334,5 +318,5 @@ function isFetchError(error: unknown): error is Error {
 
 function networkReason(error: Error): string {
   const inner = error.cause instanceof Error ? error.cause : error;
-  return 'code' in inner && typeof inner.code === 'string' ? inner.code : inner.name;
+  return publicName('code' in inner && typeof inner.code === 'string' ? inner.code : inner.name);
 }

@@ -15,6 +15,7 @@ import { RefreshError } from '../core/errors.ts';
 import type { ListedSecret, Secrets, SecretVersion, StoredVersion, Tagged, TokenStore } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import type { Run } from '../core/run.ts';
+import { publicName } from '../core/wording.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
 
 /** The most ids that BatchGetSecretValue takes. */
@@ -102,7 +103,7 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
         if (entry.Name !== undefined) found.set(entry.Name, readVersion(entry.Name, entry));
       }
       for (const { SecretId, ErrorCode } of answer.Errors ?? []) {
-        if (SecretId !== undefined) found.set(SecretId, batchError(SecretId, ErrorCode ?? 'an unnamed error'));
+        if (SecretId !== undefined) found.set(SecretId, batchError(SecretId, publicName(ErrorCode)));
       }
       NextToken = answer.NextToken;
     } while (NextToken !== undefined);

@@ -1,5 +1,6 @@
 import { RefreshError } from './errors.ts';
 import { Redacted } from './redacted.ts';
+import { enumerated } from './wording.ts';
 
 /** AppFlow's own words for a grant (`OAuth2GrantType`). */
 export type GrantType = 'JWT_BEARER' | 'AUTHORIZATION_CODE' | 'CLIENT_CREDENTIALS';
@@ -76,7 +77,7 @@ export function checkLimits(
   if (problems.length === 0) return;
   throw new RefreshError(
     'CONSTRAINT_VIOLATED',
-    `${problems.join('; ')}.`,
+    `${enumerated(problems, '; ')}.`,
     `Change what the secret of ${connection} or Salesforce gives for ${problems.length === 1 ? 'this field' : 'these fields'}; AppFlow was not called.`,
   );
 }

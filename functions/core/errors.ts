@@ -1,4 +1,5 @@
 import { type Hint, hintForLog } from './hint.ts';
+import { bounded, MOST_MESSAGE, publicName } from './wording.ts';
 
 /**
  * Every code an operator can meet, whether the queue should try again, and what the code means in one line. The
@@ -41,7 +42,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
  * The one error of this product. `name` equals `code`, so that Lambda reports it as `errorType`.
  *
  * `message` and `hint` are safe to log: whoever builds one puts in names, limits and our own words, never a value that came
- * from a secret or from a response. `cause` is for a debugger alone: it may hold a response and must never be printed whole.
+ * from a secret or from a response. Both are of bounded length, whatever is put into them. `cause` is for a debugger alone: it may hold a response and must never be printed whole.
  */
 export class RefreshError extends Error {
   readonly code: ErrorCode;
@@ -51,7 +52,7 @@ export class RefreshError extends Error {
 
   /** @param next a string is a hint whose words hold for every reader */
   constructor(code: ErrorCode, message: string, next: string | Hint, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(bounded(message, MOST_MESSAGE), cause === undefined ? undefined : { cause });
     this.name = code;
     this.code = code;
     this.retryable = ERROR_CODES[code].retryable;
@@ -101,7 +102,7 @@ export async function orRefreshError<T>(get: () => T | Promise<T>): Promise<T | 
  */
 export function errorNames(error: unknown): string[] {
   const names: string[] = [];
-  for (let e = error; e instanceof Error && names.length < 5; e = e.cause) names.push(e.name);
+  for (let e = error; e instanceof Error && names.length < 5; e = e.cause) names.push(publicName(e.name));
   return names;
 }
 

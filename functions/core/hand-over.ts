@@ -1,6 +1,7 @@
 import { checkLimits } from './credentials.ts';
 import { CredentialsRefused, outOfTime, RefreshError } from './errors.ts';
 import type { Obtained, Serving } from './grants/grant.ts';
+import { enumerated, publicName } from './wording.ts';
 
 /**
  * Holds the credentials against AppFlow's limits and gives them to the profile. Where AppFlow tried them in vain, once more with what the
@@ -39,6 +40,6 @@ async function checkGrant({ credentials }: Obtained, { supportedGrants, target }
   throw new RefreshError(
     'GRANT_UNSUPPORTED',
     `AppFlow does not list ${grant} for Salesforce in this account and Region.`,
-    `Choose another handOver for ${target.connection}; AppFlow lists ${[...supported].join(', ')}.`,
+    `Choose another handOver for ${target.connection}; AppFlow lists ${enumerated([...supported].map(publicName))}.`,
   );
 }

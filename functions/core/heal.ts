@@ -6,6 +6,7 @@ import type { Flow } from './ports.ts';
 import { refresh } from './refresh.ts';
 import type { ConnectionReport, Refreshed } from './report.ts';
 import { datesOf, dueSince } from './schedule.ts';
+import { bounded, enumerated, MOST_MESSAGE } from './wording.ts';
 
 /** What AppFlow's event says, times parsed. */
 export interface FlowFailure {
@@ -51,7 +52,7 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   const { rules, ports, run } = context;
   const { flowName } = failure;
   const nothing = (message: string): Healed => ({
-    report: { flow: flowName, outcome: 'nothing-to-do', message, connections: [] },
+    report: { flow: flowName, outcome: 'nothing-to-do', message: bounded(message, MOST_MESSAGE), connections: [] },
     refreshed: { served: [], bugs: [] },
   });
   if (!AUTHENTICATION.test(failure.reason))
@@ -65,7 +66,7 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   const targets = flow.connectorProfileNames.flatMap((name) => belongs.get(name) ?? []);
   if (targets.length === 0)
     return nothing(
-      `No connection names the profile of ${flowName} (${flow.connectorProfileNames.join(', ') || 'not a Salesforce flow'}).`,
+      `No connection names the profile of ${flowName} (${enumerated(flow.connectorProfileNames) || 'not a Salesforce flow'}).`,
     );
 
   const profiles = await ports.appflow.profiles(
@@ -77,7 +78,7 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
     return updatedAt !== undefined && updatedAt <= startedAt && startedAt.getTime() - updatedAt.getTime() < YOUNG;
   };
   if (targets.every(isYoung)) {
-    const names = targets.map(({ connectorProfileName }) => connectorProfileName).join(', ');
+    const names = enumerated(targets.map(({ connectorProfileName }) => connectorProfileName));
     return nothing(
       `The credentials of ${names} were less than 15 minutes old when ${flowName} started, so newer ones would not help. Look at the run's error in AppFlow: it is the user's permissions, the app's policies or the flow itself.`,
     );
@@ -90,9 +91,9 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
     return run.now() - since.getTime() > rules.tickSeconds * 1000;
   };
   if (targets.some(failing)) {
-    const names = targets.filter(failing).map(({ connection }) => connection);
+    const names = enumerated(targets.filter(failing).map(({ connection }) => connection));
     return nothing(
-      `${names.join(', ')} has been due for longer than a tick, so its refreshes fail: the schedule goes on with them, ever more rarely. Look for its last failure in the saved query one-connection.`,
+      `${names} has been due for longer than a tick, so its refreshes fail: the schedule goes on with them, ever more rarely. Look for its last failure in the saved query one-connection.`,
     );
   }
 
@@ -103,7 +104,7 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   const refreshed = await refresh({ targets: stale, dryRun: false, belongs }, context);
   const reports = refreshed.served.map(({ report }) => report);
   const report = (outcome: HealReport['outcome'], message: string): Healed => ({
-    report: { flow: flowName, outcome, message, connections: reports },
+    report: { flow: flowName, outcome, message: bounded(message, MOST_MESSAGE), connections: reports },
     refreshed,
   });
   if (refreshed.bugs.length > 0 || reports.some(({ outcome }) => outcome === 'failed'))

@@ -1,3 +1,5 @@
+import { bounded, MOST_HINT } from './wording.ts';
+
 /**
  * What a person should do next. It is data, so that each reader gets words of his own: the log and the report speak of the function's role and
  * of ticks, the command line of the operator's own credentials and of the command that does it.
@@ -12,13 +14,23 @@ export type Hint =
   /** The environment of the program is wrong. */
   | { readonly kind: 'environment' };
 
+/**
+ * How the operator's command line is called in a checkout. Plain `npx` would fetch a package of that name from a registry where the checkout has
+ * none, and anybody may publish one.
+ */
+export const COMMAND = 'npx --no-install appflow-token-refresher';
+
 export interface OperatorCommand {
   readonly name: 'authorize';
   readonly connection: string;
 }
 
-/** A hint in the words of the log and the report, whose reader looks after deployed functions. */
+/** A hint in the words of the log and the report, whose reader looks after deployed functions; of bounded length. */
 export function hintForLog(hint: Hint): string {
+  return bounded(inFull(hint), MOST_HINT);
+}
+
+function inFull(hint: Hint): string {
   switch (hint.kind) {
     case 'do':
       return hint.text;

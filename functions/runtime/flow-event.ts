@@ -7,7 +7,8 @@ const USAGE = "heal takes AppFlow's events 'AppFlow End Flow Run Report' and 'Ap
 /** AppFlow writes the zone in brackets behind its times, which `Date` cannot parse. */
 const Time = v.pipe(
   v.string('must be a string'),
-  v.transform((text) => new Date(text.replace(/\[[\w/]+\]$/, ''))),
+  v.maxLength(64, 'is not a time'),
+  v.transform((text) => new Date(text.replace(/\[[\w/]{1,40}\]$/, ''))),
   v.check((date) => !Number.isNaN(date.getTime()), 'is not a time'),
 );
 

@@ -1,5 +1,7 @@
 import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
+import { parse } from '../core/parsing.ts';
+import { enumerated } from '../core/wording.ts';
 
 /** A moment as EventBridge Scheduler writes it; any other zone or spelling is refused. */
 export const UtcTime = v.pipe(
@@ -13,20 +15,17 @@ export const UtcTime = v.pipe(
 );
 
 /**
- * Parses an event against a schema whose messages are our own ends of sentences.
+ * Parses an event.
  *
  * @param usage what the function takes, for the hint
  * @throws RefreshError `INPUT_INVALID` with everything that is wrong, and no value of the event
  */
 export function parseInput<S extends v.GenericSchema>(schema: S, event: unknown, usage: string): v.InferOutput<S> {
-  const result = v.safeParse(schema, event, { abortPipeEarly: true });
-  if (result.success) return result.output;
-  const problems = result.issues.map((issue) => {
-    const path = v.getDotPath(issue) ?? 'the event';
-    if (issue.type !== 'strict_object') return `${path} ${issue.message}`;
-    if (issue.expected === 'never')
-      return `${/^[A-Za-z_][\w.-]{0,23}$/.test(path) ? path : 'a key whose name is not shown'} is not a key of this event`;
-    return issue.input === undefined ? `${path} is missing` : `${path} must be an object`;
+  const result = parse(schema, event);
+  if ('output' in result) return result.output;
+  const problems = result.problems.map(({ at, says, isUnknownKey }) => {
+    if (isUnknownKey) return `${says} is not a key of ${at.length === 0 ? 'this event' : at.join('.')}`;
+    return `${at.length === 0 ? 'the event' : at.join('.')} ${says}`;
   });
-  throw new RefreshError('INPUT_INVALID', `${problems.join('; ')}.`, usage);
+  throw new RefreshError('INPUT_INVALID', `${enumerated(problems, '; ')}.`, usage);
 }

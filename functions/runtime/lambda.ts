@@ -6,6 +6,7 @@ import middy from '@middy/core';
 import type { Context as LambdaContext } from 'aws-lambda';
 import type { Context } from '../core/context.ts';
 import type { Clock, Run } from '../core/run.ts';
+import { bounded, MOST_MESSAGE } from '../core/wording.ts';
 import { systemClock } from './clock.ts';
 import { compose, type Parts } from './compose.ts';
 import { leaving } from './error-log.ts';
@@ -24,8 +25,8 @@ const RESERVE = 1_500;
  * Makes a Lambda handler: settings and clients once a container, a deadline a run. An error that escapes is logged here, at the edge, unless it has
  * been logged already.
  *
- * A RefreshError leaves with its code as `errorType`. Whatever else is thrown is a bug: it leaves with its name alone, since its message might
- * quote what it stumbled over.
+ * A RefreshError leaves with its code as `errorType` and its message. Whatever else is thrown is a bug: it leaves with its name alone, since its
+ * message might quote what it stumbled over. Neither takes its cause along.
  */
 export function lambda<R>(
   use: (event: unknown, world: World) => Promise<R>,
@@ -66,6 +67,6 @@ function runOf(context: LambdaContext, clock: Clock, log: Logger): Run {
     random: Math.random,
     deadline: clock.now() + left,
     signal: AbortSignal.timeout(left),
-    warn: (connection, message) => log.warn(`${connection}: ${message}`, { connection }),
+    warn: (connection, message) => log.warn(bounded(`${connection}: ${message}`, MOST_MESSAGE), { connection }),
   };
 }

@@ -14,7 +14,7 @@ export type QueueEvent = SQSEvent;
 const MessageBody = v.strictObject({
   connection: v.pipe(v.string(), v.check(isConnectionName)),
   connectorProfileName: v.pipe(v.string(), v.check(isProfileName)),
-  intervalSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  intervalSeconds: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(99_999_999)),
   scheduledTime: UtcTime,
 }) satisfies v.GenericSchema<Message, unknown>;
 

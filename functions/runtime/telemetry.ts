@@ -1,8 +1,9 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Dispatched } from '../core/dispatch.ts';
 import { RefreshError } from '../core/errors.ts';
-import { listed } from '../core/listed.ts';
+import { COMMAND } from '../core/hint.ts';
 import type { Refreshed } from '../core/report.ts';
+import { enumerated } from '../core/wording.ts';
 import { logBug, logRefreshError } from './error-log.ts';
 import type { World } from './lambda.ts';
 
@@ -49,7 +50,7 @@ export async function recordTick(
     logRefreshError(error, log, { connection });
   }
   for (const [code, rest] of Map.groupBy(faulty.slice(LINES), ({ error }) => error.code)) {
-    const names = listed(rest.map(({ connection }) => connection));
+    const names = enumerated(rest.map(({ connection }) => connection));
     log.error(
       `${rest.length} more fail with ${code}: ${names} → correct those above first, or run: appflow-token-refresher status`,
       {
@@ -59,7 +60,7 @@ export async function recordTick(
   }
   for (const { connection, seconds } of overdue.slice(0, LINES)) {
     log.warn(
-      `${connection}: has waited ${seconds} s for a refresh → look for its last failure in the saved query one-connection, or run: npx appflow-token-refresher check ${connection}`,
+      `${connection}: has waited ${seconds} s for a refresh → look for its last failure in the saved query one-connection, or run: ${COMMAND} check ${connection}`,
       { connection, overdueSeconds: seconds },
     );
   }
@@ -67,8 +68,8 @@ export async function recordTick(
     log.warn(`${overdue.length - LINES} more connections have waited too long for a refresh.`);
   log.info('dispatched', {
     ...summary,
-    missingProfiles: listed(summary.missingProfiles),
-    sharedProfiles: listed(summary.sharedProfiles),
+    missingProfiles: enumerated(summary.missingProfiles),
+    sharedProfiles: enumerated(summary.sharedProfiles),
     scheduledTime: tick.toISOString(),
   });
   if (summary.enqueued < summary.due) {

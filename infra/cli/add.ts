@@ -3,11 +3,13 @@ import { parseConnection } from '../../functions/core/connection/parse-connectio
 import { isConnectionName, isProfileName, listedTargets } from '../../functions/core/connection/target.ts';
 import type { GrantType } from '../../functions/core/credentials.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
+import { COMMAND } from '../../functions/core/hint.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
+import { enumerated } from '../../functions/core/wording.ts';
 import type { LoginArguments } from './authorize.ts';
 import { type AddArguments, type Draft, draftOf, type Place } from './draft.ts';
 import { alreadyThere, operatorSecrets } from './operator-secrets.ts';
-import { EXIT, type ExitCode, paint, say, sayJson } from './output.ts';
+import { EXIT, type ExitCode, lines, paint, say, sayJson, text } from './output.ts';
 import { Questions } from './questions.ts';
 import { numbered, salesforceSteps } from './salesforce-steps.ts';
 import { inputError, orError, type Session } from './session.ts';
@@ -35,7 +37,7 @@ export async function addCommand(
     ...(flags.handOver === undefined ? {} : { handOver: flags.handOver }),
   };
   const draft = await draftOf(session, place, base, flags, login, questions);
-  try {
+  const store = async () => {
     const value = new Redacted(JSON.stringify(draft.value, null, 2));
     if (draft.lacksSeed !== true) parseConnection(name, value, session.rules, session.ports.signer);
     const tags = {
@@ -43,7 +45,11 @@ export async function addCommand(
       ...(flags.interval === undefined ? {} : { 'refresh-interval-seconds': String(flags.interval) }),
     };
     const { encryptionKey } = flags;
-    await operatorSecrets().create({ name: place.secretName, value, tags, encryptionKey }, session.run());
+    const secret = { name: place.secretName, value, tags, encryptionKey };
+    await operatorSecrets(session.ports.secrets).create(secret, session.run());
+  };
+  try {
+    await (draft.token === undefined ? store() : draft.token.storeBy(store));
   } catch (error) {
     await draft.undo?.();
     throw error;
@@ -73,7 +79,7 @@ async function freePlace(session: Session, name: string, flags: AddArguments, qu
   const rivals = targets.filter((target) => target.connectorProfileName === connectorProfileName);
   if (rivals.length > 0) {
     throw inputError(
-      `The connector profile ${connectorProfileName} belongs to ${rivals.map(({ connection }) => connection).join(', ')} already.`,
+      `The connector profile ${connectorProfileName} belongs to ${enumerated(rivals.map(({ connection }) => connection))} already.`,
       'A second secret for it would not be served: give another --profile.',
     );
   }
@@ -113,7 +119,7 @@ function tell(
 ): void {
   const steps = salesforceSteps(grantType, { certificateFile, user: user ?? 'the integration user', redirectUri });
   const commands = lacksSeed ? [`authorize ${name}`, `refresh ${name}`] : [`check ${name}`, `refresh ${name}`];
-  const next = commands.map((command) => `npx appflow-token-refresher ${command}`);
+  const next = commands.map((command) => `${COMMAND} ${command}`);
   if (session.json) {
     sayJson({
       ok: true,
@@ -131,17 +137,13 @@ function tell(
     });
     return;
   }
-  say(`${paint('green', '✓')} ${secretName} is made, for the connector profile ${connectorProfileName}.`);
+  say`${paint('green', '✓')} ${secretName} is made, for the connector profile ${connectorProfileName}.`;
   if (certificateFile !== undefined && certificateEnd !== undefined)
-    say(
-      `  Its private key is in there and nowhere else. The certificate, good until ${certificateEnd.toISOString().slice(0, 10)}, is in ${certificateFile}.`,
-    );
+    say`  Its private key is in there and nowhere else. The certificate, good until ${certificateEnd.toISOString().slice(0, 10)}, is in ${certificateFile}.`;
   if (lacksSeed)
-    say(`  It has no refresh token yet, and fails with SECRET_MALFORMED until authorize ${name} stores one.`);
+    say`  It has no refresh token yet, and fails with SECRET_MALFORMED until authorize ${name} stores one.`;
   if (profile === undefined)
-    say(
-      `${paint('yellow', '!')} AppFlow has no connector profile ${connectorProfileName} yet: make it before the first refresh.`,
-    );
-  if (!stepsShown) say(`\nIn Salesforce, unless it is done:\n${numbered(steps)}`);
-  say(`\nThen:\n${next.map((command) => `  ${command}`).join('\n')}`);
+    say`${paint('yellow', '!')} AppFlow has no connector profile ${connectorProfileName} yet: make it before the first refresh.`;
+  if (!stepsShown) say`\nIn Salesforce, unless it is done:\n${numbered(steps)}`;
+  say`\nThen:\n${lines(next.map((command) => text`  ${command}`))}`;
 }

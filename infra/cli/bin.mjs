@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What `npx appflow-token-refresher` starts, under whatever Node the machine has (20 or newer) and perhaps before anything is installed.
+// What `npx --no-install appflow-token-refresher` starts, under whatever Node the machine has (20 or newer) and perhaps before anything is installed.
 // It installs what is missing and goes on under Node 24, in this process where it is one already.
 import { spawn } from 'node:child_process';
 import module from 'node:module';

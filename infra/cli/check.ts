@@ -3,7 +3,7 @@ import type { Target } from '../../functions/core/connection/target.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { CERTIFICATE_WARN_DAYS, exchange } from '../../functions/core/grants/jwt-bearer.ts';
 import { type ConnectionReport, type ShownError, shown } from '../../functions/core/report.ts';
-import { type ExitCode, exitCodeOfReports, indent, note, paint, say, sayJson, trouble } from './output.ts';
+import { type ExitCode, exitCodeOfReports, indent, lines, note, paint, say, sayJson, text, trouble } from './output.ts';
 import { chosenNames, serveAll } from './refresh.ts';
 import { orError, type Session } from './session.ts';
 import { type Surveyed, survey } from './survey.ts';
@@ -43,8 +43,8 @@ export async function checkCommand(
       connections: lists.map(({ report, checks }) => ({ ...report, checks })),
     });
   } else {
-    if (lists.length === 0) note(`There is no secret under ${session.rules.secretPrefix}.`);
-    for (const { surveyed, report, checks } of lists) for (const line of lines(surveyed, report, checks)) say(line);
+    if (lists.length === 0) note`There is no secret under ${session.rules.secretPrefix}.`;
+    for (const { surveyed, report, checks } of lists) say`${shownList(surveyed, report, checks)}`;
   }
   return exitCodeOfReports(told);
 }
@@ -180,20 +180,20 @@ function salesforceCheck(check: Check, connection: Connection | undefined): Chec
 }
 
 const MARKS = {
-  ok: () => paint('green', '✓'),
-  failed: () => paint('red', '✗'),
-  warning: () => paint('yellow', '!'),
-  'not-reached': () => paint('dim', '–'),
-  'not-asked': () => paint('dim', '–'),
+  ok: paint('green', '✓'),
+  failed: paint('red', '✗'),
+  warning: paint('yellow', '!'),
+  'not-reached': paint('dim', '–'),
+  'not-asked': paint('dim', '–'),
 } as const;
 
-function lines({ name }: Surveyed, report: ConnectionReport | undefined, checks: readonly Check[]): string[] {
+function shownList({ name }: Surveyed, report: ConnectionReport | undefined, checks: readonly Check[]) {
   const isWell = report !== undefined && report.outcome !== 'failed';
-  return [
-    `${isWell ? paint('green', '✓') : paint('red', '✗')} ${paint('bold', name)}`,
+  return lines([
+    text`${isWell ? paint('green', '✓') : paint('red', '✗')} ${paint('bold', name)}`,
     ...checks.map(({ check, result, detail, error }) => {
       const said = error === undefined ? detail : indent(trouble(error), ' '.repeat(15));
-      return `  ${MARKS[result]()} ${check.padEnd(12)} ${said}`;
+      return text`  ${MARKS[result]} ${check.padEnd(12)} ${said}`;
     }),
-  ];
+  ]);
 }

@@ -8,6 +8,7 @@ import { note } from './output.ts';
 import { type Questions, secretLines } from './questions.ts';
 import { numbered, salesforceSteps } from './salesforce-steps.ts';
 import { inputError, type Session } from './session.ts';
+import type { TokenInHand } from './token-in-hand.ts';
 
 /** What the flags said. Secrets are not among them. */
 export interface AddArguments {
@@ -49,6 +50,8 @@ export interface Draft {
   readonly lacksSeed?: boolean;
   /** Whether the person was shown what to do in Salesforce already. */
   readonly stepsShown?: boolean;
+  /** Of a log-in: what the secret will keep. */
+  readonly token?: TokenInHand;
   /** Takes back what was written beside the secret. */
   readonly undo?: () => Promise<void>;
 }
@@ -119,10 +122,9 @@ async function jwtBearer(
   const undo = () => rm(certificateFile, { force: true });
   try {
     if (flags.clientId === undefined) {
-      note(`\nThe certificate is in ${certificateFile}. If there is no app in Salesforce yet, make it now:`);
-      note(
-        numbered(salesforceSteps('JWT_BEARER', { certificateFile, user: username, redirectUri: login.redirectUri })),
-      );
+      const steps = salesforceSteps('JWT_BEARER', { certificateFile, user: username, redirectUri: login.redirectUri });
+      note`\nThe certificate is in ${certificateFile}. If there is no app in Salesforce yet, make it now:`;
+      note`${numbered(steps)}`;
     }
     const clientId = await questions.text(
       '--client-id',
@@ -191,8 +193,8 @@ async function authorizationCode(
   const connection = parseConnection(name, boxed, session.rules, session.ports.signer);
   if (given !== undefined || connection.grantType !== 'AUTHORIZATION_CODE') return { value: value(given) };
   if (!flags.authorize) return { value: value(undefined), lacksSeed: true };
-  const { refreshToken, user } = await logInFor(session, connection, login);
-  return { value: value(refreshToken), user };
+  const { refreshToken, user, token } = await logInFor(session, connection, login);
+  return { value: value(refreshToken), user, token };
 }
 
 async function clientCredentials(base: Base, flags: AddArguments, questions: Questions): Promise<Draft> {

@@ -39,5 +39,6 @@ Nothing is overwritten, and nothing is stored that refresh would call malformed.
     "steps": [what to do in Salesforce], "next": [commands]}`,
   authorize: `
 Salesforce takes http for the host name localhost alone, and compares callback URLs character for character; the default is the one of Salesforce's
-own command line. Only the seed changes in the secret. --json: {"ok", "connection", "secret", "user"}`,
+own command line. Only the seed changes in the secret. Without --user it shows whose token came, and asks; a token that is not stored is revoked.
+Where nobody can be asked --user is required. --json: {"ok", "connection", "secret", "user"}`,
 } as const;

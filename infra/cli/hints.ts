@@ -1,7 +1,12 @@
-import { type Hint, sentences } from '../../functions/core/hint.ts';
+import { COMMAND, type Hint, sentences } from '../../functions/core/hint.ts';
+import { bounded, MOST_HINT } from '../../functions/core/wording.ts';
 
 /** A hint in the words of the one at the command line: his own credentials, no tick that comes by itself, and the command that does it. */
 export function hintForOperator(hint: Hint): string {
+  return bounded(inFull(hint), MOST_HINT);
+}
+
+function inFull(hint: Hint): string {
   switch (hint.kind) {
     case 'do':
       return sentences(hint.text, hint.command && `This command does it: ${commandLine(hint.command)}`);
@@ -19,5 +24,5 @@ export function hintForOperator(hint: Hint): string {
 
 /** A command of this program as a person would type it. */
 function commandLine({ name, connection }: { readonly name: string; readonly connection: string }): string {
-  return `npx appflow-token-refresher ${name} ${connection}`;
+  return `${COMMAND} ${name} ${connection}`;
 }

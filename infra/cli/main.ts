@@ -2,8 +2,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import * as v from 'valibot';
 import { HELP } from './help.ts';
 import { REDIRECT_URI } from './loopback.ts';
-import { EXIT, exitCodeOf, note, paint, sayJson, trouble } from './output.ts';
-import { Cancelled, forOperator, openSession, type Session } from './session.ts';
+import { EXIT, exitCodeOf, lines, note, paint, say, sayJson, trouble } from './output.ts';
+import { Cancelled, forOperator, LAST_ACTS, openSession, type Session } from './session.ts';
 
 /** Each command's options, as commander hands them over; its own types promise nothing. */
 const flag = v.optional(v.boolean(), false);
@@ -41,11 +41,27 @@ function number(least: number, most: number) {
 const program = new Command('appflow-token-refresher')
   .description('Looks after the Salesforce credentials of Amazon AppFlow connector profiles.')
   .addHelpText('after', HELP.program)
+  .configureOutput({
+    writeOut: (help) => say`${shown(help)}`,
+    writeErr: (help) => note`${shown(help)}`,
+    // It quotes what it complains of, so that no line break in there is its own.
+    outputError: (complaint) => note`${lines(complaint.trimEnd().split(/\n(?=\(Did you mean )/))}`,
+  })
   .exitOverride();
+
+/** Its lines, without the last line break, which is ours to write. */
+function shown(printed: string) {
+  return lines(printed.replace(/\n$/, '').split('\n'));
+}
+
+/** Whether a script is listening, as soon as that is known. */
+let isJson = false;
+let isEnding = false;
 
 /** Runs a command in a session of its own; its result is the exit code. */
 async function run(command: Command, use: (session: Session) => Promise<number>): Promise<void> {
-  process.exitCode = await use(await openSession(v.parse(Json, command.opts()).json));
+  isJson = v.parse(Json, command.opts()).json;
+  process.exitCode = await use(await openSession(isJson));
 }
 
 const json = () => new Option('--json', 'one JSON document on stdout instead of text');
@@ -96,7 +112,7 @@ function withLogin(command: Command): Command {
   return command
     .option('--redirect-uri <uri>', 'a callback URL of the app, on this machine', REDIRECT_URI)
     .option('--timeout <seconds>', 'how long to wait for the log-in', number(1, 3_600), 300)
-    .option('--user <username>', 'who must log in; anybody else is refused')
+    .option('--user <username>', 'who must log in; the token of anybody else is revoked')
     .option('--no-browser', 'only print the address, open nothing');
 }
 
@@ -158,30 +174,58 @@ const authorize = withLogin(
     }),
   );
 
+// A forgotten value would otherwise swallow the option after it, and an empty variable of a shell pass for an answer.
+for (const { options } of program.commands) {
+  for (const option of options) {
+    const { parseArg } = option;
+    if (!option.required) continue;
+    option.argParser((given, previous: unknown) => {
+      if (given === '') throw new InvalidArgumentError('It is empty.');
+      if (given.startsWith('-')) throw new InvalidArgumentError('It looks like an option: its value is missing.');
+      return parseArg === undefined ? given : parseArg(given, previous);
+    });
+  }
+}
+
+// Whoever reads stdout may have seen enough.
+process.stdout.on('error', () => void end());
+// Thrown where nobody waits, such as by the socket of a library or a terminal that is gone. Node would print it as it is.
+process.on('uncaughtException', (error) => void end(error));
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = explain(error, process.argv.includes('--json'));
+  process.exitCode = explain(error);
 }
 
-function explain(error: unknown, isJson: boolean): number {
+/** Ends the process, whatever it was at. Writing that fails brings it here again. */
+async function end(error?: unknown): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  await Promise.all([...LAST_ACTS].map((act) => act()));
+  process.exit(error === undefined ? EXIT.well : explain(error));
+}
+
+function explain(error: unknown): number {
   // Commander has printed its own.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.well : EXIT.usage;
   if (error instanceof Cancelled) {
-    note('Given up: nothing was stored.');
+    note`Given up: nothing was stored.`;
     return EXIT.interrupted;
   }
   const known = forOperator(error);
   if (known !== undefined) {
     const { code, retryable, message, hint } = known;
     if (isJson) sayJson({ ok: false, error: { code, retryable, message, hint } });
-    else note(trouble(known, process.stderr));
+    else note`${trouble(known)}`;
     return exitCodeOf(code);
   }
   // A bug. Its message might quote what it stumbled over, so only its place is shown.
-  const place = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
-  const name = error instanceof Error ? error.name : 'NotAnError';
-  note(`${paint('red', name, process.stderr)}: a bug of appflow-token-refresher. Please report it with these lines:`);
-  note(place.slice(0, 8).join('\n'));
+  const { name, stack = '', message } = error instanceof Error ? error : { name: 'NotAnError', message: '' };
+  const place = stack
+    .replace(message, '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line));
+  note`${paint('red', name)}: a bug of appflow-token-refresher. Please report it with these lines:`;
+  note`${lines(place.slice(0, 8))}`;
   return EXIT.unwell;
 }

@@ -4,8 +4,9 @@ import {
   SecretsManagerClient,
   type SecretsManagerServiceException,
 } from '@aws-sdk/client-secrets-manager';
-import { awsErrorKind, translateAwsError } from '../../functions/adapters/aws-call.ts';
-import { RefreshError } from '../../functions/core/errors.ts';
+import { awsErrorKind, isUnanswered, translateAwsError } from '../../functions/adapters/aws-call.ts';
+import { orRefreshError, RefreshError } from '../../functions/core/errors.ts';
+import type { Secrets } from '../../functions/core/ports.ts';
 import type { Redacted } from '../../functions/core/redacted.ts';
 import { withRetries } from '../../functions/core/retry.ts';
 import type { Run } from '../../functions/core/run.ts';
@@ -27,12 +28,17 @@ export interface NewSecret {
   readonly encryptionKey: string | undefined;
 }
 
-export function operatorSecrets(): OperatorSecrets {
+/** Milliseconds to find out whether a write has arrived. */
+const LOOK_UP = 10_000;
+
+/** @param secrets tell whether a write whose answer was lost has arrived */
+export function operatorSecrets(secrets: Pick<Secrets, 'value'>): OperatorSecrets {
   const client = new SecretsManagerClient({ maxAttempts: 1 });
   const call = async (operation: string, name: string, run: Run, send: () => Promise<unknown>) => {
     try {
       await withRetries(run, send, (error) => awsErrorKind(error) === 'transient');
     } catch (error) {
+      if (isUnanswered(error) && (await isThere(name, run))) return;
       const action = `secretsmanager:${operation}`;
       throw translateAwsError(
         error,
@@ -40,6 +46,12 @@ export function operatorSecrets(): OperatorSecrets {
         run,
       );
     }
+  };
+  // A version is called by the run that put it. The run's own time may be over.
+  const isThere = async (name: string, run: Run) => {
+    const fresh = { ...run, signal: AbortSignal.timeout(LOOK_UP), deadline: run.now() + LOOK_UP };
+    const found = await orRefreshError(() => secrets.value(name, fresh));
+    return !(found instanceof RefreshError) && found.versionId === run.id;
   };
   return {
     // The run's id as token: a repeated request makes no second version.

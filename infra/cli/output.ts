@@ -6,23 +6,93 @@ export const EXIT = { well: 0, unwell: 1, usage: 2, aws: 3, interrupted: 130 } a
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
+export type Part = string | number | Text;
+
+/**
+ * What a terminal obeys or does not show: controls (C0, DEL, C1) with line breaks among them, marks that change the direction of writing,
+ * zero-width and other invisible characters, and code points that mean nothing.
+ */
+const UNSHOWN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** Each such character as JSON spells it, such as `\u001b`. */
+function visible(outside: string): string {
+  return outside.replace(UNSHOWN, (character) =>
+    Array.from({ length: character.length }, (_, at) => {
+      const unit = character.charCodeAt(at).toString(16);
+      return `\\u${unit.padStart(4, '0')}`;
+    }).join(''),
+  );
+}
+
+/**
+ * Something that may be written to a terminal. It begins as a template: its literals are ours and stay as they are, and every value in it is made
+ * visible, since names, messages and hints hold what AWS and Salesforce say. A string alone cannot be printed, so that no writer can forget.
+ */
+export class Text {
+  readonly #render: (stream: NodeJS.WriteStream) => string;
+
+  private constructor(render: (stream: NodeJS.WriteStream) => string) {
+    this.#render = render;
+  }
+
+  static of(literals: TemplateStringsArray, ...parts: readonly Part[]): Text {
+    return new Text((stream) =>
+      literals.map((literal, at) => literal + (at < parts.length ? rendered(parts[at] ?? '', stream) : '')).join(''),
+    );
+  }
+
+  /** Colour on a terminal that wants it (`NO_COLOR`), plain text anywhere else. */
+  static painted(style: Style, part: Part): Text {
+    return new Text((stream) => styleText(style, rendered(part, stream), { stream }));
+  }
+
+  /** @param arrange puts the rows of finished cells into one block; it adds spaces and line breaks, and nothing from outside */
+  static arranged(rows: readonly (readonly Part[])[], arrange: (rows: string[][]) => string): Text {
+    return new Text((stream) => arrange(rows.map((row) => row.map((part) => rendered(part, stream)))));
+  }
+
+  on(stream: NodeJS.WriteStream): string {
+    return this.#render(stream);
+  }
+}
+
+function rendered(part: Part, stream: NodeJS.WriteStream): string {
+  return part instanceof Text ? part.on(stream) : visible(String(part));
+}
+
+export const text = Text.of;
+export const paint = Text.painted;
+
+/** One under the other. */
+export function lines(parts: readonly Part[]): Text {
+  return Text.arranged([parts], (rows) => rows.flat().join('\n'));
+}
+
+export function indent(part: Part, by: string): Text {
+  return Text.arranged([[part]], (rows) => rows.flat().join('').replaceAll('\n', `\n${by}`));
+}
 
 /** Results go to stdout; all that is for a person alone (questions, progress, warnings) to stderr, so that a pipe holds results only. */
-export function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+export function say(literals: TemplateStringsArray, ...parts: readonly Part[]): void {
+  process.stdout.write(`${text(literals, ...parts).on(process.stdout)}\n`);
 }
 
-export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+export function note(literals: TemplateStringsArray, ...parts: readonly Part[]): void {
+  process.stderr.write(`${forStderr(text(literals, ...parts))}\n`);
 }
 
-/** Colour on a terminal that wants it (`NO_COLOR`), plain text anywhere else. */
-export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  return styleText(style, text, { stream });
+/** For the libraries that write to stderr themselves: prompts, and the bar of a long refresh. */
+export function forStderr(part: Part): string {
+  return rendered(part, process.stderr);
 }
+
+/** Where those libraries write. */
+export const STDERR = process.stderr;
 
 export function sayJson(value: unknown): void {
-  say(JSON.stringify(value, null, 2));
+  // JSON's own line breaks alone stand outside its strings.
+  const json = JSON.stringify(value, null, 2).split('\n').map(visible).join('\n');
+  process.stdout.write(`${json}\n`);
 }
 
 /** Codes that mean: AWS could not be asked, so nothing is known about the connection. */
@@ -40,16 +110,8 @@ export function exitCodeOfReports(reports: readonly ConnectionReport[]): ExitCod
 }
 
 /** What went wrong and what to do about it, for a person. */
-export function trouble(
-  { code, message, hint }: { readonly code: string; readonly message: string; readonly hint: string },
-  stream: NodeJS.WriteStream = process.stdout,
-): string {
-  return `${paint('red', code, stream)}: ${message}
-  → ${hint}`;
-}
-
-export function indent(text: string, by: string): string {
-  return text.replaceAll('\n', `\n${by}`);
+export function trouble({ code, message, hint }: Readonly<Record<'code' | 'message' | 'hint', string>>): Text {
+  return text`${paint('red', code)}: ${message}\n  → ${hint}`;
 }
 
 /** A span of time as people say it, such as `26 h`. */

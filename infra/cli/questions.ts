@@ -1,10 +1,11 @@
-import { isCancel, password, select, text } from '@clack/prompts';
+import { confirm, isCancel, password, select, text } from '@clack/prompts';
 import type { RefreshError } from '../../functions/core/errors.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
+import { forStderr, type Part, STDERR } from './output.ts';
 import { Cancelled, inputError, type Session } from './session.ts';
 
 /** On stderr, like all that is not a result. */
-const ON = { output: process.stderr };
+const ON = { output: STDERR };
 
 /**
  * What the flags did not say, asked of the person; where nobody can be asked, one error names all that is missing.
@@ -33,9 +34,9 @@ export class Questions {
     const validate = (value: string | undefined) =>
       value === undefined || value.trim() === '' ? 'Something must stand here.' : problem?.(value.trim());
     const answer = await text({
-      message,
+      message: forStderr(message),
       validate,
-      ...(initial === undefined ? {} : { initialValue: initial }),
+      ...(initial === undefined ? {} : { initialValue: forStderr(initial) }),
       ...ON,
     });
     if (isCancel(answer)) throw new Cancelled();
@@ -54,7 +55,7 @@ export class Questions {
       return undefined;
     }
     const labels = options.map(({ value, hint }) => ({ value: String(value), label: String(value), hint }));
-    const answer = await select({ message, options: labels, ...ON });
+    const answer = await select({ message: forStderr(message), options: labels, ...ON });
     if (isCancel(answer)) throw new Cancelled();
     return options.find(({ value }) => value === answer)?.value;
   }
@@ -62,9 +63,15 @@ export class Questions {
   /** A secret, typed unseen; `undefined` where the person has none, or nobody can be asked. */
   async secret(message: string): Promise<Redacted | undefined> {
     if (!this.#interactive) return undefined;
-    const answer = await password({ message, ...ON });
+    const answer = await password({ message: forStderr(message), ...ON });
     if (isCancel(answer)) throw new Cancelled();
     return answer === undefined || answer.trim() === '' ? undefined : new Redacted(answer.trim());
+  }
+
+  /** Only where somebody can be asked. Enter alone means no. */
+  async confirm(message: Part): Promise<boolean> {
+    const answer = await confirm({ message: forStderr(message), initialValue: false, ...ON });
+    return answer === true;
   }
 
   /** @throws RefreshError `INPUT_INVALID` where an answer is missing */
@@ -86,11 +93,29 @@ export class Questions {
   }
 }
 
-/** Secrets come from stdin, one a line, never from an argument that `ps` shows. */
+/** Bytes; a secret of Secrets Manager holds no more. */
+const MOST_INPUT = 65_536;
+
+/**
+ * Secrets come from stdin, one a line, never from an argument that `ps` shows.
+ *
+ * @throws RefreshError `INPUT_INVALID` where more comes than a secret can hold
+ */
 export async function secretLines(): Promise<Redacted[]> {
-  let all = '';
-  for await (const chunk of process.stdin) all += String(chunk);
-  return all
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > MOST_INPUT)
+      throw inputError(
+        `More than ${MOST_INPUT} bytes came on stdin.`,
+        'Send the client secret on the first line, the refresh token on the next; nothing else.',
+      );
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks)
+    .toString('utf8')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')

@@ -2,8 +2,23 @@ import cliProgress from 'cli-progress';
 import { isConnectionName } from '../../functions/core/connection/target.ts';
 import { refreshByHand } from '../../functions/core/refresh-by-hand.ts';
 import { type ConnectionReport, type Served, shown } from '../../functions/core/report.ts';
-import { EXIT, type ExitCode, exitCodeOfReports, indent, note, paint, say, sayJson, trouble } from './output.ts';
-import { forOperator, inputError, type Session } from './session.ts';
+import { enumerated } from '../../functions/core/wording.ts';
+import {
+  EXIT,
+  type ExitCode,
+  exitCodeOfReports,
+  forStderr,
+  indent,
+  note,
+  paint,
+  STDERR,
+  say,
+  sayJson,
+  type Text,
+  text,
+  trouble,
+} from './output.ts';
+import { forOperator, inputError, presses, type Session } from './session.ts';
 
 /** Connections served at once: no call rate of AppFlow's is published. */
 const AT_ONCE = 5;
@@ -20,16 +35,16 @@ export async function refreshCommand(session: Session, { names, all, dryRun }: R
   // A script, and a pipe, get each line as soon as it is known; on a terminal a bar stands in its place until the end.
   const bar = process.stderr.isTTY && !session.json ? progressBar(chosen.length) : undefined;
   const { reports, left } = await serveAll(session, chosen, dryRun, (report) => {
-    if (bar !== undefined) bar.increment(1, { last: report.connection });
-    else if (!session.json) say(reportLine(report));
+    if (bar !== undefined) bar.increment(1, { last: forStderr(report.connection) });
+    else if (!session.json) say`${reportLine(report)}`;
   });
   bar?.stop();
   const ok = left === 0 && reports.every(({ outcome }) => outcome !== 'failed');
   if (session.json) sayJson({ ok, dryRun, connections: reports });
-  else if (bar !== undefined) for (const report of reports) say(reportLine(report));
-  if (chosen.length === 0) note(`There is no secret under ${session.rules.secretPrefix}.`);
+  else if (bar !== undefined) for (const report of reports) say`${reportLine(report)}`;
+  if (chosen.length === 0) note`There is no secret under ${session.rules.secretPrefix}.`;
   if (left === 0) return exitCodeOfReports(reports);
-  note(`Interrupted: ${left} of ${chosen.length} connections were not begun.`);
+  note`Interrupted: ${left} of ${chosen.length} connections were not begun.`;
   return EXIT.interrupted;
 }
 
@@ -45,7 +60,7 @@ export async function chosenNames(session: Session, names: readonly string[], al
   const wrong = names.filter((name) => !isConnectionName(name));
   if (wrong.length > 0)
     throw inputError(
-      `${wrong.join(', ')}: no connection can have such a name.`,
+      `${enumerated(wrong)}: no connection can have such a name.`,
       `A connection is called as its secret, without ${secretPrefix}.`,
     );
   if (!all) return [...new Set(names)];
@@ -69,10 +84,13 @@ export async function serveAll(
   const unexpected: unknown[] = [];
   const rest = [...names];
   let interrupted = false;
+  const press = presses();
   const interrupt = () => {
-    if (interrupted || dryRun) process.exit(EXIT.interrupted);
+    const which = press();
+    if (which === 'again' || dryRun) process.exit(EXIT.interrupted);
+    if (which === 'echo') return;
     interrupted = true;
-    note('\nFinishing the connections that are under way; Ctrl-C again ends at once.');
+    note`\nFinishing the connections that are under way; Ctrl-C again ends at once.`;
   };
   process.on('SIGINT', interrupt);
   const worker = async () => {
@@ -107,11 +125,11 @@ function reportOf({ report, error }: Served): ConnectionReport {
   return translated === undefined ? report : { ...report, error: shown(translated) };
 }
 
-export function reportLine({ connection, outcome, validUntil, error }: ConnectionReport): string {
-  if (error !== undefined) return `${paint('red', '✗')} ${connection}  ${indent(trouble(error), '  ')}`;
+function reportLine({ connection, outcome, validUntil, error }: ConnectionReport): Text {
+  if (error !== undefined) return text`${paint('red', '✗')} ${connection}  ${indent(trouble(error), '  ')}`;
   const until = validUntil === undefined || validUntil === null ? '' : `, valid until ${validUntil.slice(0, 16)}Z`;
   const mark = outcome === 'in-progress' ? paint('yellow', '…') : paint('green', '✓');
-  return `${mark} ${connection}  ${outcome}${outcome === 'in-progress' ? ': another run holds it' : until}`;
+  return text`${mark} ${connection}  ${outcome}${outcome === 'in-progress' ? ': another run holds it' : until}`;
 }
 
 function progressBar(total: number): cliProgress.SingleBar {
@@ -124,7 +142,7 @@ function progressBar(total: number): cliProgress.SingleBar {
     clearOnComplete: true,
     // Ctrl-C is ours: what is under way is finished.
     gracefulExit: false,
-    stream: process.stderr,
+    stream: STDERR,
   });
   bar.start(total, 0, { last: '' });
   return bar;

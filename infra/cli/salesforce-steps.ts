@@ -1,4 +1,5 @@
 import type { GrantType } from '../../functions/core/credentials.ts';
+import { lines, type Text, text } from './output.ts';
 
 /** What only an administrator of the Salesforce org can do, in order. Both kinds of app: connected apps can no longer be made in most orgs. */
 export function salesforceSteps(
@@ -31,6 +32,6 @@ export function salesforceSteps(
   }
 }
 
-export function numbered(steps: readonly string[]): string {
-  return steps.map((step, index) => `  ${index + 1}. ${step}`).join('\n');
+export function numbered(steps: readonly string[]): Text {
+  return lines(steps.map((step, index) => text`  ${index + 1}. ${step}`));
 }

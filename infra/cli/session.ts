@@ -7,7 +7,7 @@ import { systemClock } from '../../functions/runtime/clock.ts';
 import type { Parts } from '../../functions/runtime/compose.ts';
 import { parseSettings } from '../../functions/runtime/settings.ts';
 import { hintForOperator } from './hints.ts';
-import { note, paint } from './output.ts';
+import { forStderr, note, paint, text } from './output.ts';
 
 /** One command being carried out: the functions' own parts, with the operator's credentials. */
 export interface Session extends Pick<Parts, 'rules' | 'ports'> {
@@ -47,13 +47,31 @@ export async function openSession(json: boolean): Promise<Session> {
     deadline: Date.now() + PATIENCE,
     signal: AbortSignal.timeout(PATIENCE),
     warn(connection, message) {
-      const line = `${paint('yellow', 'warning', process.stderr)}: ${connection}: ${message}`;
-      if (!warned.has(line)) note(line);
-      warned.add(line);
+      const line = text`${paint('yellow', 'warning')}: ${connection}: ${message}`;
+      const shown = forStderr(line);
+      if (!warned.has(shown)) note`${line}`;
+      warned.add(shown);
     },
   });
   const interactive = process.stdin.isTTY && process.stderr.isTTY;
   return { rules, ports, json, interactive, run, context: () => ({ rules, ports, run: run() }) };
+}
+
+/** What must not be left undone however the process ends, such as by a bug or with its terminal. */
+export const LAST_ACTS = new Set<() => Promise<void>>();
+
+/** Milliseconds. npx passes Ctrl-C on to a command that the terminal has told already. */
+const ECHO = 1_000;
+
+/** Tells a second press of Ctrl-C, which ends at once, from the echo of the first. */
+export function presses(): () => 'first' | 'echo' | 'again' {
+  let first: number | undefined;
+  return () => {
+    const now = performance.now();
+    if (first !== undefined) return now - first < ECHO ? 'echo' : 'again';
+    first = now;
+    return 'first';
+  };
 }
 
 /** The person pressed Ctrl-C at a question. */

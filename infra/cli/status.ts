@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { CERTIFICATE_WARN_DAYS } from '../../functions/core/grants/jwt-bearer.ts';
 import type { ConnectionReport } from '../../functions/core/report.ts';
-import { EXIT, type ExitCode, indent, note, paint, relative, say, sayJson, span, trouble } from './output.ts';
+import { EXIT, type ExitCode, note, paint, relative, say, sayJson, span, Text, text, trouble } from './output.ts';
 import { serveAll } from './refresh.ts';
 import { orError, type Session } from './session.ts';
 import { type Surveyed, survey } from './survey.ts';
@@ -42,14 +42,14 @@ export async function statusCommand(session: Session, { why }: { readonly why: b
   if (session.json) {
     sayJson({ ok, at: at.toISOString(), connections: rows.map((row) => jsonOf(row, at)), unservedProfiles });
   } else {
-    if (rows.length === 0) note(`There is no secret under ${session.rules.secretPrefix}: add NAME makes one.`);
+    if (rows.length === 0) note`There is no secret under ${session.rules.secretPrefix}: add NAME makes one.`;
     else {
-      say(table(rows, at));
-      for (const row of rows) for (const line of explanations(row)) say(line);
+      say`${table(rows, at)}`;
+      for (const row of rows) for (const line of explanations(row)) say`${line}`;
     }
     if (unservedProfiles.length > 0)
-      say(paint('dim', `Salesforce profiles that no connection refreshes: ${unservedProfiles.join(', ')}`));
-    if (rows.length > 0) say(summary(rows, why));
+      say`${paint('dim', `Salesforce profiles that no connection refreshes: ${unservedProfiles.join(', ')}`)}`;
+    if (rows.length > 0) say`${summary(rows, why)}`;
   }
   return ok ? EXIT.well : EXIT.unwell;
 }
@@ -88,35 +88,41 @@ function rowOf(surveyed: Surveyed, at: Date, isInEscrow: boolean, verdict: Conne
   };
 }
 
-function table(rows: readonly Row[], at: Date): string {
-  const drawn = new Table({
-    head: HEAD.map((title) => paint('dim', title)),
+function table(rows: readonly Row[], at: Date): Text {
+  const head = HEAD.map((title) => paint('dim', title));
+  return Text.arranged([head, ...rows.map((row) => cells(row, at))], drawn);
+}
+
+function drawn(rows: readonly string[][]): string {
+  const grid = new Table({
     // No lines between the columns: narrower, and a pipe can cut it.
     chars: BARE,
     style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 2 },
   });
-  for (const { surveyed, state, unread } of rows) {
-    const { name, target, connection, profile, timing, certificateEnd } = surveyed;
-    const profileName = target === undefined || target instanceof RefreshError ? '?' : target.connectorProfileName;
-    const profileTrouble = profile instanceof RefreshError ? PROFILE_TROUBLE[profile.code] : undefined;
-    const isKnown = connection !== undefined && !(connection instanceof RefreshError);
-    const isDue = timing !== undefined && timing.dueSince <= at;
-    drawn.push([
-      MARK[state](),
-      state === 'unhealthy' ? paint('red', name) : name,
-      profileTrouble === undefined ? profileName : `${profileName} ${paint('red', `(${profileTrouble})`)}`,
-      isKnown ? connection.grantType : unread === undefined ? paint('red', '✗') : '?',
-      timing === undefined ? '' : span(at.getTime() - timing.updatedAt.getTime()),
-      !isDue ? '' : paint(timing.isOverdue ? 'red' : 'yellow', relative(timing.dueSince, at)),
-      timing === undefined ? '' : relative(timing.nextAttempt, at),
-      certificateEnd === undefined ? '' : daysLeft(certificateEnd, at),
-    ]);
-  }
-  return drawn
+  grid.push(...rows);
+  return grid
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n');
+}
+
+function cells({ surveyed, state, unread }: Row, at: Date): (string | Text)[] {
+  const { name, target, connection, profile, timing, certificateEnd } = surveyed;
+  const profileName = target === undefined || target instanceof RefreshError ? '?' : target.connectorProfileName;
+  const profileTrouble = profile instanceof RefreshError ? PROFILE_TROUBLE[profile.code] : undefined;
+  const isKnown = connection !== undefined && !(connection instanceof RefreshError);
+  const isDue = timing !== undefined && timing.dueSince <= at;
+  return [
+    MARK[state],
+    state === 'unhealthy' ? paint('red', name) : name,
+    profileTrouble === undefined ? profileName : text`${profileName} ${paint('red', `(${profileTrouble})`)}`,
+    isKnown ? connection.grantType : unread === undefined ? paint('red', '✗') : '?',
+    timing === undefined ? '' : span(at.getTime() - timing.updatedAt.getTime()),
+    !isDue ? '' : paint(timing.isOverdue ? 'red' : 'yellow', relative(timing.dueSince, at)),
+    timing === undefined ? '' : relative(timing.nextAttempt, at),
+    certificateEnd === undefined ? '' : daysLeft(certificateEnd, at),
+  ];
 }
 
 const HEAD = ['', 'connection', 'profile', 'grant', 'age', 'due since', 'next attempt', 'certificate ends'];
@@ -136,9 +142,9 @@ const BARE = {
 };
 
 const MARK = {
-  healthy: () => paint('green', '✓'),
-  due: () => paint('yellow', '●'),
-  unhealthy: () => paint('red', '✗'),
+  healthy: paint('green', '✓'),
+  due: paint('yellow', '●'),
+  unhealthy: paint('red', '✗'),
 } as const;
 
 const PROFILE_TROUBLE: Readonly<Record<string, string>> = {
@@ -149,37 +155,37 @@ const PROFILE_TROUBLE: Readonly<Record<string, string>> = {
   PROFILE_NOT_SALESFORCE: 'not Salesforce',
 };
 
-function daysLeft(end: Date, at: Date): string {
+function daysLeft(end: Date, at: Date): string | Text {
   const days = Math.floor((end.getTime() - at.getTime()) / DAY);
-  const text = days < 0 ? `${end.toISOString().slice(0, 10)}, ended` : `in ${days} d`;
-  if (days >= CERTIFICATE_WARN_DAYS) return text;
-  return paint(days < 0 ? 'red' : 'yellow', `${text} !`);
+  const left = days < 0 ? `${end.toISOString().slice(0, 10)}, ended` : `in ${days} d`;
+  if (days >= CERTIFICATE_WARN_DAYS) return left;
+  return paint(days < 0 ? 'red' : 'yellow', `${left} !`);
 }
 
 /** What the table has no room for: one entry a problem. */
-function explanations({ surveyed, problems, unread, verdict }: Row): string[] {
+function explanations({ surveyed, problems, unread, verdict }: Row): Text[] {
   const { name, timing } = surveyed;
-  const lines = problems.map((problem) => `${name}: ${indent(trouble(problem), '')}`);
-  if (unread !== undefined) lines.push(`${name}: grant unknown: ${unread.code}: ${unread.message}`);
+  const lines = problems.map((problem) => text`${name}: ${trouble(problem)}`);
+  if (unread !== undefined) lines.push(text`${name}: grant unknown: ${unread.code}: ${unread.message}`);
   if (verdict?.error !== undefined) {
     const { code } = verdict.error;
-    if (!problems.some((problem) => problem.code === code)) lines.push(`${name}: ${trouble(verdict.error)}`);
+    if (!problems.some((problem) => problem.code === code)) lines.push(text`${name}: ${trouble(verdict.error)}`);
   } else if (verdict !== undefined && timing?.isOverdue === true) {
     lines.push(
-      `${name}: the dry run finds nothing wrong: it ${verdict.outcome === 'would-refresh' ? 'would refresh' : verdict.outcome}.\n  → Run refresh ${name}, and if it works look whether dispatch runs.`,
+      text`${name}: the dry run finds nothing wrong: it ${verdict.outcome === 'would-refresh' ? 'would refresh' : verdict.outcome}.\n  → Run refresh ${name}, and if it works look whether dispatch runs.`,
     );
   } else if (verdict === undefined && timing?.isOverdue === true && problems.length === 0) {
-    lines.push(`${name}: overdue.\n  → status --why, or check ${name}, says why.`);
+    lines.push(text`${name}: overdue.\n  → status --why, or check ${name}, says why.`);
   }
   return lines;
 }
 
-function summary(rows: readonly Row[], why: boolean): string {
+function summary(rows: readonly Row[], why: boolean): Text {
   const count = (wanted: State) => rows.filter(({ state }) => state === wanted).length;
   const parts = [`${count('healthy')} healthy`, `${count('due')} due`, `${count('unhealthy')} unhealthy`];
   const isWell = count('unhealthy') === 0;
   const found = `${rows.length} connection${rows.length === 1 ? '' : 's'}: ${parts.join(', ')}.`;
-  return `${paint(isWell ? 'green' : 'red', found)}${why ? ' Each was tried in a dry run.' : ''}`;
+  return text`${paint(isWell ? 'green' : 'red', found)}${why ? ' Each was tried in a dry run.' : ''}`;
 }
 
 /** The shape that scripts see; dates are ISO 8601, and what is not known is null. */

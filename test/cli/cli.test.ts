@@ -1,177 +1,13 @@
-import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../functions/runtime/clock.ts';
+import { describe, expect, it } from 'vitest';
 import { makeKeyAndCertificate } from '../../infra/cli/certificate.ts';
-import type { Call } from '../../infra/local/wire/traffic.ts';
-import { type LocalWorld, startWorld } from '../../infra/local/world.ts';
-import { APP, CODE_APP, CODE_SECRET, PRIVATE_KEY, PUBLIC_KEY, USER } from '../support/world.ts';
+import { APP, CODE_APP, CODE_SECRET, PRIVATE_KEY, USER } from '../support/world.ts';
+import { browse, directory, Estate, HOUR, PATIENCE, redirect } from './estate.ts';
 
-const HOUR = 3_600_000;
-/** Many processes beside many other tests: on a busy machine each one takes seconds. */
-const PATIENCE = 120_000;
 const Problems = v.array(v.object({ code: v.string() }));
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-/** Outlives the run: what was compiled once need not be again. */
-const CACHE = path('../../node_modules/.cache/appflow-token-refresher');
-let directory = '';
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'cli-'));
-});
-afterAll(() => rm(directory, { recursive: true }));
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Local services by the real clock, since the command line is a process of its own, and what a person finds there. */
-class Estate implements AsyncDisposable {
-  readonly world: LocalWorld;
-  readonly env: Record<string, string> = {};
-  /** Every secret that was ever stored or issued here: none may be printed. */
-  readonly #secrets = new Set<string>([CODE_SECRET, ...bodyOf(PRIVATE_KEY)]);
-
-  readonly #clock: { behind: number };
-
-  private constructor(world: LocalWorld, clock: { behind: number }) {
-    this.world = world;
-    this.#clock = clock;
-    world.salesforce.registerApp({ clientId: APP, certificates: [PUBLIC_KEY], users: [USER] });
-    world.salesforce.registerApp({ clientId: CODE_APP, clientSecret: CODE_SECRET, users: [USER, 'other@example.com'] });
-  }
-
-  /** @param before is asked before each call, and may make it wait */
-  static async open(before?: (call: Call) => Promise<undefined>): Promise<Estate> {
-    const clock = { ...systemClock, behind: 0, now: () => Date.now() - clock.behind, sleep: async () => undefined };
-    const intercept = (call: Call, phase: 'before' | 'after') => (phase === 'before' ? before?.(call) : undefined);
-    return new Estate(await startWorld({ clock, intercept }), clock);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.world.close();
-  }
-
-  profile(name: string, hoursOld = 0.1): void {
-    this.world.aws.appflow.putProfile({
-      name,
-      properties: { instanceUrl: 'https://example.my.salesforce.com' },
-      createdAt: new Date(Date.now() - 48 * HOUR),
-      lastUpdatedAt: new Date(Date.now() - hoursOld * HOUR),
-    });
-  }
-
-  secret(name: string, value: Record<string, unknown> | string, tags: Record<string, string> = {}): void {
-    const text = typeof value === 'string' ? value : JSON.stringify({ loginUrl: this.world.salesforce.url, ...value });
-    // Made an hour ago, since a secret that changed within two minutes of a refresh is due.
-    this.#clock.behind = HOUR;
-    this.world.aws.secrets.create({ name: `appflow-token-refresher/${name}`, value: text, tags });
-    this.#clock.behind = 0;
-  }
-
-  /** A connection whose profile is younger than its secret, so that nothing is due. */
-  jwt(name: string, more: Record<string, unknown> = {}, tags: Record<string, string> = {}): void {
-    this.secret(
-      name,
-      {
-        grantType: 'JWT_BEARER',
-        connectorProfileName: tags['connector-profile-name'],
-        clientId: APP,
-        username: USER,
-        privateKey: PRIVATE_KEY,
-        ...more,
-      },
-      tags,
-    );
-    this.profile(tags['connector-profile-name'] ?? name, -1 / 3600);
-  }
-
-  async code(name: string, more: Record<string, unknown> = {}): Promise<string> {
-    const { refreshToken } = await this.world.salesforce.issueRefreshToken(CODE_APP, USER);
-    const client = { clientId: CODE_APP, clientSecret: CODE_SECRET };
-    this.secret(name, { grantType: 'AUTHORIZATION_CODE', ...client, refreshToken, ...more });
-    this.profile(name);
-    return refreshToken;
-  }
-
-  read(name: string): Record<string, unknown> {
-    return JSON.parse(this.world.aws.secrets.read(`appflow-token-refresher/${name}`) ?? 'null');
-  }
-
-  /** Runs the command line to its end, and holds all that it printed against every secret of this world. */
-  async run(
-    args: readonly string[],
-    options: {
-      readonly stdin?: string;
-      readonly entry?: 'bin.mjs';
-      readonly while?: (said: (pattern: RegExp) => Promise<string>, kill: () => void) => Promise<void>;
-    } = {},
-  ): Promise<Result> {
-    const child = spawn(process.execPath, [path(`../../infra/cli/${options.entry ?? 'main.ts'}`), ...args], {
-      cwd: directory,
-      env: { PATH: process.env['PATH'], HOME: directory, NODE_COMPILE_CACHE: CACHE, ...this.world.env, ...this.env },
-    });
-    const printed = { stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => (printed.stdout += chunk));
-    child.stderr.on('data', (chunk) => (printed.stderr += chunk));
-    child.stdin.end(options.stdin ?? '');
-    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-    const said = async (pattern: RegExp) => {
-      for (;;) {
-        const match = pattern.exec(printed.stderr);
-        if (match !== null) return match[0];
-        if (child.exitCode !== null) throw new Error(`It ended without saying ${pattern}: ${printed.stderr}`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    };
-    await options.while?.(said, () => child.kill('SIGINT'));
-    const code = await ended;
-    for (const name of this.world.aws.secrets.names()) {
-      for (const version of this.world.aws.secrets.versions(name)) collect(version.value, this.#secrets);
-    }
-    for (const secret of this.#secrets) expect(`${printed.stdout}${printed.stderr}`).not.toContain(secret);
-    // Nobody pipes colours.
-    expect(`${printed.stdout}${printed.stderr}`).not.toContain('\u001b');
-    return { code, ...printed };
-  }
-
-  async json(args: readonly string[], stdin = '') {
-    const result = await this.run([...args, '--json'], { stdin });
-    return { code: result.code, stderr: result.stderr, body: JSON.parse(result.stdout) };
-  }
-}
-
-const SECRET_KEYS = new Set(['privateKey', 'clientSecret', 'refreshToken', 'accessToken']);
-
-function collect(json: string | undefined, into: Set<string>): void {
-  if (json === undefined || !json.startsWith('{')) return;
-  for (const [key, value] of Object.entries<unknown>(JSON.parse(json))) {
-    if (!SECRET_KEYS.has(key) || typeof value !== 'string') continue;
-    for (const part of key === 'privateKey' ? bodyOf(value) : [value]) into.add(part);
-  }
-}
-
-function bodyOf(pem: string): string[] {
-  return pem.split('\n').filter((line) => line.length > 40);
-}
-
-/** A browser in which somebody is logged in: it follows the address that was printed. */
-async function browse(said: (pattern: RegExp) => Promise<string>, change: (url: URL) => void = () => undefined) {
-  const url = new URL(await said(/http:\/\/127\.0\.0\.1:\d+\/services\/oauth2\/authorize\S+/));
-  await said(/Waiting/);
-  change(url);
-  const response = await fetch(url);
-  return { status: response.status, text: await response.text(), url };
-}
-
-let nextPort = 20_000 + (process.pid % 20_000);
-const redirect = () => ['--redirect-uri', `http://localhost:${nextPort++}/OauthRedirect`, '--timeout', '10'];
 
 describe.concurrent('the command status', { timeout: PATIENCE }, () => {
   it('shows healthy connections at a glance', async () => {
@@ -374,6 +210,9 @@ describe.concurrent('the command refresh', { timeout: PATIENCE }, () => {
       while: async (said, interrupt) => {
         await asked.promise;
         interrupt();
+        // As npx does, which passes on what the terminal has told us already.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        interrupt();
         await said(/Finishing/);
         go.resolve();
       },
@@ -483,16 +322,19 @@ describe.concurrent('the command add', { timeout: PATIENCE }, () => {
     expect(estate.read('given')).toMatchObject({ clientSecret: CODE_SECRET, refreshToken });
 
     estate.world.salesforce.logIn(USER);
-    const web = await estate.run(['add', 'web', ...args, ...redirect()], {
+    const web = await estate.run(['add', 'web', ...args, '--user', USER, ...redirect()], {
       stdin: CODE_SECRET,
       while: async (said) =>
-        expect(await browse(said)).toMatchObject({ status: 200, text: expect.stringContaining('Done') }),
+        expect(await browse(said)).toMatchObject({
+          status: 200,
+          text: expect.stringContaining('Salesforce has logged you in'),
+        }),
     });
     expect(web.code).toBe(0);
 
     const later = await estate.run(['add', 'later', ...args, '--no-authorize'], { stdin: CODE_SECRET });
     expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining('authorize later') });
-    const authorized = await estate.run(['authorize', 'later', ...redirect()], {
+    const authorized = await estate.run(['authorize', 'later', '--user', USER, ...redirect()], {
       while: async (said) => void (await browse(said)),
     });
     expect(authorized.code).toBe(0);
@@ -520,7 +362,10 @@ describe.concurrent('the command add', { timeout: PATIENCE }, () => {
       certificateEnd: null,
       lacksSeed: false,
       steps: expect.any(Array),
-      next: ['npx appflow-token-refresher check client', 'npx appflow-token-refresher refresh client'],
+      next: [
+        'npx --no-install appflow-token-refresher check client',
+        'npx --no-install appflow-token-refresher refresh client',
+      ],
     });
     expect(estate.read('client')).toStrictEqual({
       connectorProfileName: 'client',
@@ -542,7 +387,7 @@ describe.concurrent('the command authorize', { timeout: PATIENCE }, () => {
     });
     const refused = await estate.run(['refresh', 'sf-eu']);
     expect(refused.code).toBe(1);
-    expect(refused.stdout).toContain('npx appflow-token-refresher authorize sf-eu');
+    expect(refused.stdout).toContain('npx --no-install appflow-token-refresher authorize sf-eu');
 
     estate.world.salesforce.logIn(USER);
     const { code, stdout } = await estate.run(['authorize', 'sf-eu', '--user', USER, ...redirect()], {
@@ -575,7 +420,8 @@ describe.concurrent('the command authorize', { timeout: PATIENCE }, () => {
     expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('other@example.com logged in, not') });
 
     estate.world.salesforce.inactiveUser('other@example.com', true);
-    const refused = await estate.run(['authorize', 'sf-eu', ...redirect()], {
+    estate.world.salesforce.inactiveUser(USER, true);
+    const refused = await estate.run(['authorize', 'sf-eu', '--user', USER, ...redirect()], {
       while: async (said) => void (await browse(said)),
     });
     expect(refused).toMatchObject({
@@ -583,8 +429,9 @@ describe.concurrent('the command authorize', { timeout: PATIENCE }, () => {
       stderr: expect.stringContaining('did not authorise the app: access_denied'),
     });
 
+    estate.world.salesforce.inactiveUser(USER, false);
     estate.world.salesforce.logIn(USER);
-    const forged = await estate.run(['authorize', 'sf-eu', ...redirect().with(3, '1')], {
+    const forged = await estate.run(['authorize', 'sf-eu', '--user', USER, ...redirect().with(3, '1')], {
       while: async (said) => {
         const { status } = await browse(said, (url) => url.searchParams.set('state', 'forged'));
         expect(status).toBe(404);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const run = promisify(execFile);
 
 const LAST_WORD: Readonly<Record<string, string>> = {
-  shared: ' and 4995 more',
+  shared: ' and 4,995 more',
   pairs: 'more fail with PROFILE_SHARED',
   missing: 'more fail with PROFILE_NOT_FOUND',
   malformed: 'more fail with SECRET_MALFORMED',

@@ -1,6 +1,6 @@
 import { RefreshError } from '../errors.ts';
-import { listed } from '../listed.ts';
 import type { Profile } from '../ports.ts';
+import { enumerated } from '../wording.ts';
 import type { Connection } from './connection.ts';
 import { isListedHost } from './listed-hosts.ts';
 import type { ListedTarget, Target } from './target.ts';
@@ -135,7 +135,7 @@ export function profileNotFound({ connection, connectorProfileName }: Target): R
 export function profileShared(connectorProfileName: string, owner: string, others: readonly string[]): RefreshError {
   return new RefreshError(
     'PROFILE_SHARED',
-    `The connector profile ${connectorProfileName} belongs to ${owner}, whose secret was created first; not served for it: ${listed(others)}.`,
-    `Delete the secret of ${listed(others)}, or give it a profile of its own: connectorProfileName in the value, and the tag connector-profile-name.`,
+    `The connector profile ${connectorProfileName} belongs to ${owner}, whose secret was created first; not served for it: ${enumerated(others)}.`,
+    `Delete the secret of ${enumerated(others)}, or give it a profile of its own: connectorProfileName in the value, and the tag connector-profile-name.`,
   );
 }

@@ -1,5 +1,6 @@
 import { violation } from '../credentials.ts';
 import { Redacted } from '../redacted.ts';
+import { enumerated } from '../wording.ts';
 import {
   type AuthorizationCodeConnection,
   type Connection,
@@ -187,7 +188,7 @@ function loginUrlOf({ values: { loginUrl: given }, problems, rules }: Parsing): 
     return given;
   }
   if (!isListedHost(url.origin, rules.loginHosts))
-    problems.add(`loginUrl is not one of LOGIN_HOSTS (${rules.loginHosts.join(', ')})`, 'LOGIN_HOST_REFUSED');
+    problems.add(`loginUrl is not one of LOGIN_HOSTS (${enumerated(rules.loginHosts)})`, 'LOGIN_HOST_REFUSED');
   return url.origin;
 }
 

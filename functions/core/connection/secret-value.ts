@@ -1,7 +1,9 @@
 import * as v from 'valibot';
 import type { GrantType } from '../credentials.ts';
 import { type ErrorCode, RefreshError } from '../errors.ts';
+import { parse } from '../parsing.ts';
 import type { Redacted } from '../redacted.ts';
+import { enumerated, unknownKey } from '../wording.ts';
 import type { HandOver } from './connection.ts';
 import { isProfileName } from './target.ts';
 
@@ -17,10 +19,13 @@ const text = v.pipe(
   v.regex(/^[^\u0000-\u001f\u007f]*$/, 'holds a control character, such as a line break'),
 );
 const token = v.pipe(text, v.regex(/^\S+$/, 'holds a space'));
+/** Messages name the key, so it must not be a secret that was pasted here: nothing but the published shapes is taken. */
+const KMS_KEY =
+  /^(?:arn:aws[a-z-]*:kms:[a-z0-9-]{2,30}:\d{12}:)?(?:alias\/[\w/-]{1,250}|(?:key\/)?(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))$/;
 const kmsKeyId = v.pipe(
   text,
   v.maxLength(2048, 'is longer than 2048 characters'),
-  v.regex(/^[\w:/-]+$/, 'is not a key id, key ARN, alias or alias ARN of KMS'),
+  v.regex(KMS_KEY, 'is not a key id, key ARN, alias or alias ARN of KMS'),
 );
 
 interface Fields {
@@ -97,10 +102,7 @@ const KEYS: { readonly [K in Key]: Rule<Fields[K]> } = {
   refreshToken: { grants: ['AUTHORIZATION_CODE'], schema: token },
   oAuthRequest: {
     grants: ['AUTHORIZATION_CODE'],
-    schema: v.strictObject(
-      { authCode: token, redirectUri: token },
-      'must be an object of authCode and redirectUri alone',
-    ),
+    schema: v.strictObject({ authCode: token, redirectUri: token }),
   },
   clientCredentialsArn: { grants: ['AUTHORIZATION_CODE', 'CLIENT_CREDENTIALS'], schema: text },
 };
@@ -140,7 +142,7 @@ export class Problems {
       code === 'LOGIN_HOST_REFUSED'
         ? `Correct loginUrl in ${secretPrefix}${name}, or add its host to LOGIN_HOSTS of the functions if it is yours.`
         : `Correct the secret ${secretPrefix}${name}: ${texts.length === 1 ? 'one thing is' : `${texts.length} things are`} wrong with it.`;
-    return new RefreshError(code, `${texts.join('; ')}.`, hint);
+    return new RefreshError(code, `${enumerated(texts, '; ')}.`, hint);
   }
 }
 
@@ -177,12 +179,7 @@ function knownValues(object: Record<string, unknown>, problems: Problems): Value
   const values: Values = {};
   for (const [key, value] of Object.entries(object)) {
     if (!isKey(key)) {
-      // A key's name is shown only where it looks like one: a value pasted in the wrong place is a secret.
-      problems.add(
-        /^[A-Za-z_][\w.-]{0,23}$/.test(key)
-          ? `${key} is not a key that a connection has`
-          : 'there is an unknown key whose name is not shown',
-      );
+      problems.add(`${unknownKey(key)} is not a key that a connection has`);
       continue;
     }
     const { grants } = KEYS[key];
@@ -198,22 +195,15 @@ function knownValues(object: Record<string, unknown>, problems: Problems): Value
 
 function parseInto<K extends Key>(values: Values, key: K, value: unknown, problems: Problems): void {
   const schema: v.GenericSchema<unknown, Fields[K]> = KEYS[key].schema;
-  const result = v.safeParse(schema, value, { abortPipeEarly: true });
-  if (result.success) {
+  const result = parse(schema, value);
+  if ('output' in result) {
     values[key] = result.output;
     return;
   }
-  for (const issue of result.issues) {
-    // Only our own messages: valibot's own quote what it received.
-    const inner =
-      issue.path?.map(({ key }) => String(key)).filter((part) => part === 'authCode' || part === 'redirectUri') ?? [];
-    problems.addFor(key, `${[key, ...inner].join('.')} ${saying(issue)}`);
+  for (const { at, says, isUnknownKey } of result.problems) {
+    const where = [key, ...at].join('.');
+    problems.addFor(key, isUnknownKey ? `${where} may not hold ${says}` : `${where} ${says}`);
   }
-}
-
-function saying(issue: v.BaseIssue<unknown>): string {
-  if (issue.type !== 'strict_object') return issue.message;
-  return issue.received === 'undefined' ? 'is missing' : 'must be an object of authCode and redirectUri alone';
 }
 
 function isKey(key: string): key is Key {

@@ -1,6 +1,7 @@
 import { RefreshError } from '../errors.ts';
 import type { ListedSecret, Ports } from '../ports.ts';
 import type { Run } from '../run.ts';
+import { enumerated } from '../wording.ts';
 
 /** One connection that somebody wants refreshed. */
 export interface Target {
@@ -87,7 +88,7 @@ export function targetOf(secret: ListedSecret, rules: TargetRules): ListedTarget
     };
   throw new RefreshError(
     'SECRET_MALFORMED',
-    `${problems.join('; ')}.`,
+    `${enumerated(problems, '; ')}.`,
     `Correct the tags, or the name, of the secret ${secret.name}. Until then ${connection} is not refreshed.`,
   );
 }

@@ -2,6 +2,7 @@ import { v5 as uuid5 } from 'uuid';
 import { RefreshError, Unanswered } from '../errors.ts';
 import type { StoredVersion } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
+import { publicName } from '../wording.ts';
 import { keepInEscrow, restoreFromEscrow } from './escrow.ts';
 import { type Lease, releaseLease, takeNextLease } from './lease.ts';
 import { HAND_OVER_RESERVE_MS, type RotationContext, SLOW_PUT_MS } from './rotation-context.ts';
@@ -231,9 +232,7 @@ export class LeaseHeld {
     const reason =
       error instanceof RefreshError
         ? `${error.code}, ${error.message}`
-        : error instanceof Error
-          ? error.name
-          : 'unknown';
+        : publicName(error instanceof Error ? error.name : undefined);
     this.#rotation.run.warn(this.#rotation.connection.name, `${what} (${reason})`);
   }
 }

@@ -77,7 +77,8 @@ export async function authorize(org: SalesforceOrg, incoming: Incoming): Promise
   const redirectUri = required(incoming, 'redirect_uri');
   // Every app lists all of loopback among its callback URLs.
   const { protocol, hostname = '' } = URL.parse(redirectUri) ?? {};
-  if (protocol !== 'http:' || !['127.0.0.1', 'localhost'].includes(hostname)) throw new Refused('REDIRECT_URI');
+  if (protocol !== 'http:' || !['127.0.0.1', '[::1]', 'localhost'].includes(hostname))
+    throw new Refused('REDIRECT_URI');
   // From here on the redirect URI is trusted, and all answers go there.
   const back = (answer: Record<string, string>): Reply => {
     const location = new URL(redirectUri);

@@ -187,7 +187,14 @@ describe('a JWT_BEARER secret', () => {
     expect(parse({ ...without(SMALLEST.JWT_BEARER, 'privateKey'), kmsKeyId })).toMatchObject({ key: { kmsKeyId } });
   });
 
-  it.each(['', 'two words', 'alias/ü', `alias/${'x'.repeat(2_050)}`])('rejects %o as a KMS key', (kmsKeyId) => {
+  it.each([
+    '',
+    'two words',
+    'alias/ü',
+    `alias/${'x'.repeat(2_050)}`,
+    // A consumer secret in the wrong place.
+    'C0FFEE00'.repeat(8),
+  ])('rejects %o as a KMS key', (kmsKeyId) => {
     expect(refusal({ ...without(SMALLEST.JWT_BEARER, 'privateKey'), kmsKeyId })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^kmsKeyId /),
@@ -452,7 +459,7 @@ describe('checking the keys of a secret', () => {
 });
 
 describe('a secret with several problems', () => {
-  it('has each of them reported once in one error that counts them', () => {
+  it('names five of them, each once, in one error that counts the others', () => {
     const error = refusal({
       grantType: 'JWT_BEARER',
       handOver: 'CLIENT_CREDENTIALS_ARN',
@@ -466,21 +473,11 @@ describe('a secret with several problems', () => {
       lifetimeSeconds: 0,
     });
     expect(error.code).toBe('SECRET_MALFORMED');
-    const problems = error.message.replace(/\.$/, '').split('; ');
+    const problems = error.message.replace(/ and 5 more\.$/, '').split('; ');
     expect(problems.map((problem) => problem.split(' ')[0]).sort()).toEqual(
-      [
-        'certificate',
-        'clientId',
-        'clientSecrett',
-        'handOver',
-        'lifetimeSeconds',
-        'loginUrl',
-        'nextKmsKeyId',
-        'privateKey',
-        'refreshToken',
-        'username',
-      ].sort(),
+      ['clientSecrett', 'lifetimeSeconds', 'nextKmsKeyId', 'refreshToken', 'username'].sort(),
     );
+    expect(error.message).toMatch(/ and 5 more\.$/);
     expect(error.hint).toContain('appflow-token-refresher/sf-prod');
     expect(error.hint).toContain('10 things');
   });
@@ -749,7 +746,7 @@ describe('an error about a secret', () => {
       fc.property(pastedWrong, fc.constantFrom(...GRANTS), (key, grant) => {
         const error = refusal({ ...SMALLEST[grant], [key]: 'x' });
         expect(everythingSaidBy(error)).not.toContain(key);
-        expect(error.message).toBe('there is an unknown key whose name is not shown.');
+        expect(error.message).toBe('a key whose name is not shown is not a key that a connection has.');
         const inner = refusal({
           ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'),
           oAuthRequest: { authCode: 'a', redirectUri: 'b', [key]: 1 },

@@ -298,7 +298,7 @@ describe('storing a new token', () => {
       {
         connection: 'sf-eu',
         message:
-          'the refresh token is stored, but its copy in escrow could not be deleted; the next refresh tries again (unknown)',
+          'the refresh token is stored, but its copy in escrow could not be deleted; the next refresh tries again (an unnamed error)',
       },
     ]);
   });
