@@ -207,6 +207,15 @@ describe('a connection that fails', () => {
     expect(here.started).toEqual([]);
   });
 
+  it('leaves its flow as it is although the other end was refreshed', async () => {
+    const here = world({ connectorProfileNames: ['one', 'two'] });
+    here.add('two', { profile: { handOver: () => Promise.reject(down()) } });
+    await expect(healed(here)).resolves.toMatchObject({
+      report: { outcome: 'failed', message: stays, connections: [{ outcome: 'refreshed' }, { outcome: 'failed' }] },
+    });
+    expect(here.started).toEqual([]);
+  });
+
   it('because its profile is gone leaves its flow as it is', async () => {
     const here = world();
     here.profiles.clear();
@@ -232,7 +241,8 @@ describe('a connection that fails', () => {
     const here = estate({ rerunFlows: true });
     const code = { grantType: 'AUTHORIZATION_CODE', refreshToken: 'seed', username: undefined, privateKey: undefined };
     here.add('sf-eu', { value: code });
-    here.flows.set('accounts', { ...FLOW, connectorProfileNames: ['sf-eu'] });
+    here.add('one');
+    here.flows.set('accounts', { ...FLOW, connectorProfileNames: ['one', 'sf-eu'] });
     here.tokens.seed('c', { connection: 'sf-eu', rotates: false }, 'AWSCURRENT');
     here.tokens.seed('l', { owner: 'another', heldSeconds: 100 }, 'REFRESH_LEASE');
     await expect(healed(here)).rejects.toMatchObject({

@@ -16,8 +16,27 @@ describe('a refresh by hand', () => {
       ['one', 'refreshed'],
     ]);
     expect(bugs).toEqual([]);
-    expect(here.calls.slice(0, 3)).toEqual([`describe ${PREFIX}two`, `describe ${PREFIX}one`, `list ${PREFIX}`]);
+    const tokens = 'appflow-token-refresher-tokens/';
+    expect(here.calls).toEqual([
+      `describe ${PREFIX}two`,
+      `describe ${PREFIX}one`,
+      `list ${PREFIX}`,
+      `values ${PREFIX}two ${tokens}two ${PREFIX}one ${tokens}one`,
+      'profiles two one',
+      'sign two',
+      'sign one',
+    ]);
     expect(here.profiles.get('one')?.given).toHaveLength(1);
+  });
+
+  it('knows of a secret that was created before and names the same profile', async () => {
+    const here = estate();
+    const tags = { 'connector-profile-name': 'p' };
+    here.add('first', { tags, createdAt: at(-99_000) });
+    here.add('one', { tags });
+    const { served } = await refreshByHand(['one'], false, here.context);
+    expect(served.map(({ report }) => report.error?.code)).toEqual(['PROFILE_SHARED']);
+    expect(here.profiles.get('p')?.given).toEqual([]);
   });
 
   it('gives nothing in a dry run', async () => {

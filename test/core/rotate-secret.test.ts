@@ -53,6 +53,21 @@ describe('createSecret', () => {
     expect(here.tokens.calls).toEqual([]);
   });
 
+  it('spends nothing where a secret that was created before names the same profile', async () => {
+    const here = world();
+    here.add('first', { tags: { 'connector-profile-name': 'sf-eu' }, createdAt: at(-99_000) });
+    await expect(step(here, 'createSecret')).rejects.toMatchObject({ code: 'PROFILE_SHARED' });
+    expect(here.tokens.calls).toEqual([]);
+  });
+
+  it('spends nothing where the tag names another profile than the value', async () => {
+    const here = world();
+    here.add('sf-eu', { value: CODE_SECRET, tags: { 'connector-profile-name': 'payroll' } });
+    here.secrets.set('appflow-token-refresher/sf-eu', JSON.stringify(CODE_SECRET));
+    await expect(step(here, 'createSecret')).rejects.toMatchObject({ code: 'PROFILE_MISMATCH' });
+    expect(here.tokens.calls).toEqual([]);
+  });
+
   it('is done where its version is current, or was', async () => {
     const here = world();
     here.tokens.seed('v2', RECORD);

@@ -31,6 +31,16 @@ describe('what is said of a secret that is wrong', () => {
       { ...CLIENT, clientId: 'c' },
       'clientId is not a key of CLIENT_CREDENTIALS but of JWT_BEARER and AUTHORIZATION_CODE.',
     ],
+    [{ ...JWT, privateKey: undefined, kmsKeyId: 'x'.repeat(2_049) }, 'kmsKeyId is longer than 2048 characters.'],
+    [
+      { ...JWT, privateKey: undefined, kmsKeyId: 'alias/sf!' },
+      'kmsKeyId is not a key id, key ARN, alias or alias ARN of KMS.',
+    ],
+    [{ ...CODE, refreshToken: 'a b' }, 'refreshToken holds a space.'],
+    [
+      { ...CODE, refreshToken: undefined, oAuthRequest: { authCode: 'a b', redirectUri: 'https://a.example' } },
+      'oAuthRequest.authCode holds a space.',
+    ],
     [{ ...JWT, privateKey: 5 }, 'privateKey must be a string.'],
     [{ ...JWT, privateKey: undefined, kmsKeyId: 5 }, 'kmsKeyId must be a string.'],
     [{ ...JWT, privateKey: undefined }, 'one of privateKey and kmsKeyId is required.'],
@@ -104,6 +114,15 @@ describe('an entry of LOGIN_HOSTS', () => {
     expect(hostProblem('http://localhost:65536')).toBe(
       'an entry is a host such as login.salesforce.com or *.my.salesforce.com, or http://127.0.0.1:* for a local stand-in',
     );
+  });
+
+  it.each(['a.b.example.com', '*.x.example.com', 'login.example.c'])('may have labels of one letter: %s', (entry) => {
+    expect(hostProblem(entry)).toBeUndefined();
+  });
+
+  it.each(['xhttp://localhost:*', 'http://localhost:*x'])('is nothing but an entry: %s', (entry) => {
+    expect(hostProblem(entry)).toBeDefined();
+    expect(isListedHost('http://localhost:8080', [entry])).toBe(false);
   });
 
   it('with port 80 admits an origin that leaves it out', () => {

@@ -349,6 +349,19 @@ describe('a refresh of an AUTHORIZATION_CODE connection', () => {
     }
   });
 
+  it.each([
+    ['', {}],
+    [' in a dry run', { dryRun: true }],
+  ])('spends nothing%s where its client secret does not say that it serves it', async (_, serving) => {
+    const { obtain, services, asked } = world({
+      connection: { clientCredentialsArn: ARN, clientSecret: new Redacted('own') },
+      serves: 'another',
+      serving,
+    });
+    await expect(obtain()).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    expect([services.calls, asked.includes(`value ${ARN}`)]).toEqual([[], false]);
+  });
+
   it('fails where the token secret cannot be read', async () => {
     const error = down();
     const { obtain, services } = world({ serving: { tokenSecret: error } });

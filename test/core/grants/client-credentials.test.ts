@@ -81,6 +81,14 @@ describe('CLIENT_CREDENTIALS by ARN', () => {
     ]);
   });
 
+  it('is refused before the secret is read where that does not say that it serves the connection', async () => {
+    const { serving, asked } = world({}, null, { serves: 'another' });
+    await expect(clientCredentials(CONNECTION).obtain(serving, async () => undefined)).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+    });
+    expect(asked).toEqual([`tags ${ARN}: false`]);
+  });
+
   it.each([
     ['lists other grants', new Set(['JWT_BEARER'])],
     ['lists no grants', undefined],

@@ -298,6 +298,42 @@ describe('JWT_BEARER', () => {
     },
   );
 
+  it('signs with a KMS key only where that says that it serves the connection', async () => {
+    const here = world();
+    await obtain({}, here);
+    expect(here.looked).toEqual(['current: true']);
+    const other = world(undefined, undefined, 'another');
+    await expect(obtain({}, other)).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    expect([other.looked, other.asked]).toEqual([['current: false'], []]);
+  });
+
+  it('signs with the very key whose tags it has read, and knows what it means that they may not be', async () => {
+    const signed: unknown[] = [];
+    let denied: unknown;
+    const context = fakeContext({
+      signer: {
+        keyTags: async (asked) => {
+          denied = asked.denied(new Error('no'));
+          return { arn: 'arn:key', tags: new Map([[SERVES_TAG, 'sf-eu']]) };
+        },
+        sign: async (key) => {
+          signed.push(key);
+          return new Redacted('jwt');
+        },
+      },
+    });
+    await jwtBearer({ ...connection, key: { kmsKeyId: 'alias/sf' } }).obtain(servingIn(context), async () => undefined);
+    expect(signed).toEqual([{ kmsKeyId: 'arn:key' }]);
+    expect(denied).toMatchObject({
+      code: 'ACCESS_DENIED',
+      message: expect.stringMatching(/^kms:DescribeKey on alias\/sf is denied/),
+      hint: expect.stringMatching(/should sign for sf-eu /),
+    });
+    const pem = { pem: new Redacted('PEM') };
+    await jwtBearer({ ...connection, key: pem }).obtain(servingIn(context), async () => undefined);
+    expect(signed[1]).toBe(pem);
+  });
+
   it('checks the lifetime before it asks Salesforce about the next key', async () => {
     const here = world();
     await expect(obtain({ nextKey, lifetimeSeconds: 7_199 }, here)).rejects.toMatchObject({
