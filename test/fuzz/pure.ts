@@ -186,7 +186,6 @@ export const PURE = [
       );
       const inputs = fc.record({
         name: fc.oneof(fc.constantFrom('sf', 'a/b', 'x'.repeat(400)), oddText([OTHER_MARK])),
-        createdAt: new Date(0),
         changedAt: fc.date({ noInvalidDate: false }),
         tags: fc.array(tag, { maxLength: 50 }),
       });
