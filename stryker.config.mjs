@@ -12,6 +12,8 @@ export default {
   coverageAnalysis: 'perTest',
   // Both cores of a small machine.
   concurrency: 2,
+  // Milliseconds, besides the time that the tests took at first: a busy machine is no endless loop.
+  timeoutMS: 30_000,
   // Used with --incremental alone. It is quick and may be wrong: it does not see a change of what tests have in common, nor that a constant is covered by now.
   incrementalFile: 'node_modules/.cache/mutation/incremental.json',
   reporters: ['clear-text', 'json'],
