@@ -255,3 +255,35 @@ describe('the table of limits', () => {
     expect(limited.map(([name]) => name).sort()).toEqual(Object.keys(APPFLOW_LIMITS).sort());
   });
 });
+
+describe('what is said of a field that AppFlow would not take', () => {
+  it('names the values that there are', () => {
+    expect(violation('oAuth2GrantType', 'PASSWORD')).toBe(
+      'oAuth2GrantType is none of CLIENT_CREDENTIALS, AUTHORIZATION_CODE, JWT_BEARER',
+    );
+  });
+
+  it('names the partition only where that is what is wrong with an ARN', () => {
+    const arn = ':secretsmanager:cn-north-1:123456789012:secret:x';
+    const { source } = APPFLOW_LIMITS.clientCredentialsArn.pattern;
+    expect(violation('clientCredentialsArn', `arn:aws-cn${arn}`)).toBe(
+      `clientCredentialsArn is in another partition than aws, and AppFlow's pattern ${source} has no place for it`,
+    );
+    const mismatch = `clientCredentialsArn does not match AppFlow's pattern ${source}`;
+    expect(violation('clientCredentialsArn', `an arn:aws-cn${arn}`)).toBe(mismatch);
+    expect(violation('clientCredentialsArn', `arn:aws-CN${arn}`)).toBe(mismatch);
+    expect(violation('clientCredentialsArn', 'x'.repeat(20))).toBe(mismatch);
+    expect(violation('jwtToken', 'arn:aws-cn:')).toMatch(/^jwtToken does not match/);
+  });
+
+  it('says what to change, and that AppFlow was not called', () => {
+    expect(thrownBy(() => checkLimits('sf-eu', { jwtToken: new Redacted('x') })).hint).toBe(
+      'Change what the secret of sf-eu or Salesforce gives for this field; AppFlow was not called.',
+    );
+    const two = thrownBy(() => checkLimits('sf-eu', { jwtToken: new Redacted('x'), connectionMode: 'Secret' }));
+    expect(two.hint).toBe(
+      'Change what the secret of sf-eu or Salesforce gives for these fields; AppFlow was not called.',
+    );
+    expect(two.message).toMatch(/^jwtToken does not match [^;]*; connectionMode is none of Public, Private\.$/);
+  });
+});

@@ -85,6 +85,15 @@ describe('withRetries', () => {
     );
   });
 
+  it('gives up where the wait would end at the deadline itself', async () => {
+    const run = fakeRun({ now: 1_000_000, deadline: 1_000_100 });
+    await expect(withRetries(run, failing(99).attempt, always)).rejects.toBe(failure);
+    expect(run.waits).toEqual([]);
+    const later = fakeRun({ now: 1_000_000, deadline: 1_000_101 });
+    await expect(withRetries(later, failing(1).attempt, always)).resolves.toBe('answer 2');
+    expect(later.waits).toEqual([100]);
+  });
+
   it('stops trying once the run is aborted', async () => {
     const abort = new AbortController();
     const run = fakeRun({ signal: abort.signal });
@@ -101,7 +110,7 @@ describe('withRetries', () => {
   it('starts nothing after the deadline when the machine slept for longer than it was asked to', async () => {
     const run = fakeRun({ now: 1_000_000, deadline: 1_060_000 });
     const { attempt, calls } = counted();
-    const asleep = { ...run, now: () => 1_000_000 + run.waits.length * 600_000 };
+    const asleep = { ...run, now: () => 1_000_000 + run.waits.length * 60_000 };
     await expect(withRetries(asleep, attempt, always)).rejects.toBe(failure);
     expect([calls(), run.waits.length]).toEqual([1, 1]);
   });

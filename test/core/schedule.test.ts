@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Dates, dueSince, nextSlotAfter, slotOf } from '../../functions/core/schedule.ts';
+import { type Dates, dueSince, isOverdue, nextSlotAfter, slotOf } from '../../functions/core/schedule.ts';
 
 const DAY = 86_400;
 const START = Date.parse('2026-11-24T09:00:00.000Z');
@@ -343,5 +343,15 @@ describe('over any history of late, missing and doubled ticks', () => {
       Array.from({ length: 12 }, (_, n) => n).filter((n) => slotOf(dates, at(n * 300), 300) !== undefined);
     expect(tries(failing)).toEqual([0, 1, 3, 7]);
     expect(tries({ ...failing, secretChangedAt: at(1_000) })).toEqual([4, 5, 7, 11]);
+  });
+});
+
+describe('a connection that is due', () => {
+  it.each([
+    ['three ticks', 1_800, 900],
+    ['a quarter of its interval', 7_200, 1_800],
+  ])('is overdue after %s, whichever is longer', (_, interval, patience) => {
+    expect(isOverdue(patience, interval, 300)).toBe(false);
+    expect(isOverdue(patience + 1, interval, 300)).toBe(true);
   });
 });

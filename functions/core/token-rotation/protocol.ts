@@ -147,8 +147,7 @@ async function tokensFor(
     demand.kind === 'rotate' ||
     next.refreshToken !== record.refreshToken ||
     isReauthorised ||
-    record.accessToken === undefined ||
-    next.rotates !== record.rotates;
+    record.accessToken === undefined;
   held.obtained(next, demand.kind === 'rotate' ? demand.versionId : undefined);
   if (needsVersion) await held.persist();
   return { ...tokensIn(next, operatorSecret), storedAt: undefined };
@@ -169,16 +168,20 @@ function isUnused(
 
 async function exchange(rotation: RotationContext, fromSeed: boolean, record: TokenRecord): Promise<Tokens> {
   const { connection, endpoint, client, operatorSecret, run } = rotation;
-  const { seed } = connection;
-  // Nothing to send: an exchange that was made brought no refresh token.
-  if (!fromSeed && record.refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);
+  const sent = fromSeed ? connection.seed : keptToken(record, operatorSecret);
   const auth = await client();
   // At this moment, not before: what came until here may have been slow.
   if (run.deadline - run.now() < EXCHANGE_RESERVE_MS)
     throw outOfTime(`the refresh of ${connection.name}, before its token was sent`);
   // That holds for an attempt that Salesforce asks to repeat, too.
   const inTime = { ...run, deadline: run.deadline - EXCHANGE_RESERVE_MS };
-  if (fromSeed && 'authCode' in seed) return endpoint.exchangeCode(auth, seed.authCode, seed.redirectUri, inTime);
-  if (fromSeed && 'refreshToken' in seed) return endpoint.exchangeRefreshToken(auth, seed.refreshToken, inTime);
-  return endpoint.exchangeRefreshToken(auth, new Redacted(record.refreshToken ?? ''), inTime);
+  return 'authCode' in sent
+    ? endpoint.exchangeCode(auth, sent.authCode, sent.redirectUri, inTime)
+    : endpoint.exchangeRefreshToken(auth, sent.refreshToken, inTime);
+}
+
+/** @throws RefreshError `SALESFORCE_REFUSED` where there is nothing to send: an exchange that was made brought no refresh token */
+function keptToken({ refreshToken }: TokenRecord, operatorSecret: string): { readonly refreshToken: Redacted } {
+  if (refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);
+  return { refreshToken: new Redacted(refreshToken) };
 }
