@@ -17,6 +17,14 @@ export async function openPage(page: URL): Promise<Disposable> {
   const isWindows = process.platform === 'win32' || process.env['WSL_DISTRO_NAME'] !== undefined;
   const directory = isWindows ? undefined : await mkdtemp(join(tmpdir(), 'appflow-token-refresher-'));
   const file = directory === undefined ? undefined : join(directory, 'log-in.html');
+  const remove = () => {
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  };
+  const interrupt = () => {
+    remove();
+    process.exit(EXIT.interrupted);
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
   try {
     if (file !== undefined) await writeFile(file, leadingTo(page), { mode: 0o600, flag: 'wx' });
     const { default: open } = await import('open');
@@ -26,14 +34,6 @@ export async function openPage(page: URL): Promise<Disposable> {
   } catch {
     note`No browser could be opened here: open that address in one on this machine.`;
   }
-  const remove = () => {
-    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-  };
-  const interrupt = () => {
-    remove();
-    process.exit(EXIT.interrupted);
-  };
-  for (const signal of SIGNALS) process.on(signal, interrupt);
   return {
     [Symbol.dispose]() {
       for (const signal of SIGNALS) process.off(signal, interrupt);

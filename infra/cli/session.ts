@@ -53,7 +53,8 @@ export async function openSession(json: boolean): Promise<Session> {
       warned.add(shown);
     },
   });
-  const interactive = process.stdin.isTTY && process.stderr.isTTY;
+  // A terminal that says it has no columns, as some containers' do, would have a prompt wrap its lines for ever.
+  const interactive = process.stdin.isTTY && process.stderr.isTTY && process.stderr.columns !== 0;
   return { rules, ports, json, interactive, run, context: () => ({ rules, ports, run: run() }) };
 }
 

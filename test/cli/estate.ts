@@ -12,7 +12,7 @@ import { APP, CODE_APP, CODE_SECRET, PRIVATE_KEY, PUBLIC_KEY, USER } from '../su
 
 export const HOUR = 3_600_000;
 /** Many processes beside many other tests: on a busy machine each one takes seconds. */
-export const PATIENCE = 120_000;
+export const PATIENCE = 240_000;
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 /** Outlives the run: what was compiled once need not be again. */
 const CACHE = path('../../node_modules/.cache/appflow-token-refresher');

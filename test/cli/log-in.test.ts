@@ -316,6 +316,8 @@ describe.concurrent('the token of a log-in', { timeout: PATIENCE }, () => {
     const { code, stderr } = await estate.run(logInAt(freePort()));
     expect(code).toBe(2);
     expect(stderr).toMatch(/INPUT_INVALID: Whose token it will be cannot be asked here\.\n.*--user USERNAME/);
+    estate.env['COLUMNS'] = '0';
+    expect((await estate.run([...logInAt(freePort()), '--no-browser'], { terminal: true })).code).toBe(2);
     expect(estate.world.salesforce.calls).toEqual([]);
   });
 
