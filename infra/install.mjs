@@ -2,9 +2,11 @@
 // machine has (20 or newer) and without any package, since it is what fetches the packages and with them Node 24.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
+const windows = process.platform === 'win32';
 // Written last, so that it vouches for an installation that ran to its end; npm ci removes it with the rest.
 const stamp = new URL('node_modules/.installed', root);
 
@@ -47,8 +49,23 @@ function installedByHand() {
   }
 }
 
+// Locked like every other package, one for each platform that has one.
 const node = new URL('node_modules/.bin/node', root);
-if (existsSync(node) && (read(stamp) === wanted || installedByHand())) {
+
+/** Where no package fits the platform, or where the one that is there does not run, such as on a Linux without glibc, the machine's own Node serves. */
+function settleForOwnNode() {
+  const runs = existsSync(node) && spawnSync(fileURLToPath(node), ['--version'], { shell: windows }).status === 0;
+  if (runs) return;
+  if (Number(major) < 24)
+    fail(
+      `There is no Node 24 for ${process.platform} ${process.arch} among the packages: install Node 24 or newer yourself.`,
+    );
+  // npm's scripts would find it before the machine's own.
+  for (const name of ['node', 'node.cmd', 'node.ps1'])
+    rmSync(new URL(`node_modules/.bin/${name}`, root), { force: true });
+}
+
+if ((existsSync(node) || Number(major) >= 24) && (read(stamp) === wanted || installedByHand())) {
   writeFileSync(stamp, wanted);
 } else {
   process.stderr.write('Installing packages …\n');
@@ -56,7 +73,7 @@ if (existsSync(node) && (read(stamp) === wanted || installedByHand())) {
     cwd: root,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
-    shell: process.platform === 'win32',
+    shell: windows,
   });
   if (error !== undefined) fail(`npm could not be started (${error.message}).`);
   if (status !== 0) {
@@ -65,7 +82,6 @@ if (existsSync(node) && (read(stamp) === wanted || installedByHand())) {
     process.stderr.write(`${said.join('\n')}\n`);
     fail(`npm ci failed with status ${status}; the beginning of what it said stands above.`);
   }
-  if (!existsSync(node))
-    fail('npm ci brought no Node 24: the install script of the package "node" did not run. Try: npm rebuild node');
+  settleForOwnNode();
   writeFileSync(stamp, wanted);
 }

@@ -43,7 +43,8 @@ export function lambda<R>(
         let callsBefore = 0;
         try {
           if (parts === undefined) {
-            parts = compose(parseSettings(process.env, options.needsQueue === true));
+            const settings = await parseSettings(process.env, options.needsQueue === true);
+            parts ??= compose(settings);
           }
           callsBefore = parts.awsCalls();
           return await use(event, { ...parts, run: runOf(context, clock, log), log, metrics });

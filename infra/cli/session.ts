@@ -26,7 +26,7 @@ const PATIENCE = 55_000;
 
 /** @throws RefreshError `SETTINGS_INVALID` */
 export async function openSession(json: boolean): Promise<Session> {
-  const settings = parseSettings(process.env, false);
+  const settings = await parseSettings(process.env, false);
   // Loaded here, so that --help and a typo need not wait for the SDK.
   const { compose } = await import('../../functions/runtime/compose.ts');
   const parts = compose(settings);

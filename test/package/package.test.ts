@@ -1,16 +1,16 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { functionZip } from '../../infra/packaging/function-zip.ts';
 import { type Packaged, packaged, unpack, unzip } from '../support/packaged.ts';
 
 const FUNCTIONS = readdirSync(join(import.meta.dirname, '../../functions'))
   .filter((name) => name.endsWith('.ts'))
   .map((name) => name.slice(0, -'.ts'.length))
   .sort();
-const node = join(import.meta.dirname, '../../node_modules/.bin/node');
 
 /** Bytes. Twice what a bundle has today: something large that slips in is seen, an update of the SDK is not. */
 const LARGEST_ZIP = 1_000_000;
@@ -49,7 +49,11 @@ function zipOf(name: string): string {
 }
 
 /** Calls the handler of a zip in an empty folder and a process of its own, with Lambda's variables and nothing else. */
-async function invoke(name: string, event: unknown): Promise<v.InferOutput<typeof Outcome>> {
+async function invoke(
+  name: string,
+  event: unknown,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<v.InferOutput<typeof Outcome>> {
   const folder = unpack(zipOf(name));
   folders.push(folder);
   const env = {
@@ -69,8 +73,12 @@ async function invoke(name: string, event: unknown): Promise<v.InferOutput<typeo
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
     PATH: '/usr/bin:/bin',
+    ...settings,
   };
-  const { stdout } = await promisify(execFile)(node, ['--eval', RUNTIME, JSON.stringify(event)], { cwd: folder, env });
+  const { stdout } = await promisify(execFile)(process.execPath, ['--eval', RUNTIME, JSON.stringify(event)], {
+    cwd: folder,
+    env,
+  });
   const last = stdout.trimEnd().split('\n').at(-1) ?? '';
   return v.parse(Outcome, JSON.parse(last));
 }
@@ -80,15 +88,46 @@ test('every function has a zip of its own, and there are no others', () => {
 });
 
 describe.each(FUNCTIONS)('the zip of %s', (name) => {
-  test('contains only the bundle, without a package.json that would make it a module', () => {
-    expect([...unzip(zipOf(name)).keys()]).toEqual([`functions/${name}.js`]);
+  test('contains only code and licences, without a package.json that would make the code a module', () => {
+    expect([...unzip(zipOf(name)).keys()]).toEqual([
+      'LICENSE',
+      'THIRD_PARTY_LICENSES.txt',
+      `functions/${name}.js`,
+      'functions/tldts-icann.js',
+    ]);
+  });
+
+  test('tells the licence of every package that the bundle names', () => {
+    const files = unzip(zipOf(name));
+    const text = (path: string) => Buffer.from(files.get(path) ?? []).toString();
+    const code = text(`functions/${name}.js`) + text('functions/tldts-icann.js');
+    const packages = [...code.matchAll(/^\s*\/\/ (?:.*\/)?node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm)];
+    const named = new Set(packages.map(([, one = '']) => one));
+    expect(named.size).toBeGreaterThan(30);
+    const licences = text('THIRD_PARTY_LICENSES.txt');
+    for (const one of named) expect(licences).toMatch(new RegExp(`^${one} \\d[^ ]* \\([\\w.-]+\\)$`, 'm'));
+    expect(licences.match(/Version 2\.0, January 2004/g)?.length).toBeGreaterThan(0);
+    expect(licences).toContain('Luciano Mammino');
+    expect(licences).toContain('Public Suffix List');
+  });
+
+  test('has the same bytes when it is packaged elsewhere, later, and in another time zone', async () => {
+    const zone = process.env['TZ'];
+    process.env['TZ'] = 'Pacific/Auckland';
+    try {
+      const again = await functionZip(join(import.meta.dirname, '../..'), `functions/${name}`);
+      expect(Buffer.from(again).equals(readFileSync(zipOf(name)))).toBe(true);
+    } finally {
+      if (zone === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = zone;
+    }
   });
 
   test('is smaller than a megabyte', () => {
     expect(statSync(zipOf(name)).size).toBeLessThan(LARGEST_ZIP);
   });
 
-  test('bundles the AWS SDK and requires only modules of Node', () => {
+  test('bundles the AWS SDK and requires only modules of Node and the file beside it', () => {
     const bundle = Buffer.from(unzip(zipOf(name)).get(`functions/${name}.js`) ?? []).toString();
     // Behind a bracket it is advice in an error message of the SDK.
     const required = [...bundle.matchAll(/(?<!\[)\b(?:require|import)\("([^"]+)"\)/g)].map(
@@ -96,7 +135,7 @@ describe.each(FUNCTIONS)('the zip of %s', (name) => {
     );
     const builtin = (specifier: string) => process.getBuiltinModule(specifier) !== undefined;
     expect(required.length).toBeGreaterThan(0);
-    expect(required.filter((specifier) => !builtin(specifier))).toEqual([]);
+    expect(new Set(required.filter((specifier) => !builtin(specifier)))).toEqual(new Set(['./tldts-icann.js']));
   });
 
   test('contains no path of the machine that built it', () => {
@@ -114,6 +153,18 @@ test('dispatch loads and reports that QUEUE_URL is missing', async () => {
 
 test('refresh loads and refuses an empty list of connections', async () => {
   expect(await invoke('refresh', { connections: [] })).toMatchObject({ errorType: 'INPUT_INVALID' });
+});
+
+test('the list of public suffixes is found beside the function, and only hosts of one owner are accepted', async () => {
+  expect(await invoke('refresh', { connections: [] }, { LOGIN_HOSTS: '*.acme.co.uk' })).toMatchObject({
+    errorType: 'INPUT_INVALID',
+  });
+  expect(await invoke('refresh', { connections: [] }, { LOGIN_HOSTS: '*.co.uk,http://localhost:*' })).toEqual({
+    errorType: 'SETTINGS_INVALID',
+    errorMessage:
+      'entry 2 of LOGIN_HOSTS is a local stand-in, and there is none in Lambda; ' +
+      'entry 1 of LOGIN_HOSTS is a star before a public suffix, below which anybody may register.',
+  });
 });
 
 test('rotate loads and refuses a step that Secrets Manager does not have', async () => {

@@ -160,7 +160,7 @@ describe('the functions', () => {
     });
   });
 
-  test.each(FUNCTIONS)('%s receives only settings that it knows and accepts', (name) => {
+  test.each(FUNCTIONS)('%s receives only settings that it knows and accepts', async (name) => {
     const Environment = v.object({ Environment: v.object({ Variables: v.record(v.string(), v.unknown()) }) });
     const given = v.parse(Environment, properties(`${capitalised(name)}LambdaFunction`)).Environment.Variables;
     // What the template refers to, as it will be once it is deployed.
@@ -171,10 +171,10 @@ describe('the functions', () => {
     const variables = Object.fromEntries(
       Object.entries(given).map(([key, value]) => [key, typeof value === 'object' ? standIns[key] : String(value)]),
     );
-    const settings = parseSettings(variables, name === 'dispatch');
+    const settings = await parseSettings(variables, name === 'dispatch');
     // The defaults of the template are those of the code.
     const { queueUrl, tokenKmsKeyId, ...rest } = settings;
-    const { queueUrl: _none, ...defaults } = parseSettings({}, false);
+    const { queueUrl: _none, ...defaults } = await parseSettings({}, false);
     expect(queueUrl !== undefined).toBe(name === 'dispatch');
     expect(rest).toMatchObject(Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined)));
     const common = [

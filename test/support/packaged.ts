@@ -24,7 +24,16 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
 const cache = join(root, 'node_modules/.cache/packaged');
 /** All that the packaging reads. */
-const INPUTS = ['serverless.yml', 'functions', 'infra/aws', 'package.json', 'package-lock.json', 'tsconfig.json'];
+const INPUTS = [
+  'serverless.yml',
+  'functions',
+  'infra/aws',
+  'infra/packaging',
+  'LICENSE',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+];
 /** Milliseconds that the packaging may take on a busy machine. */
 const LONGEST = 120_000;
 
@@ -32,6 +41,8 @@ const LONGEST = 120_000;
 export interface Packaged {
   /** The CloudFormation template. */
   readonly templatePath: string;
+  /** The service as the framework understood it. */
+  readonly statePath: string;
   /** Paths of the zips. */
   readonly zips: ReadonlyMap<string, string>;
 }
@@ -47,6 +58,7 @@ export async function packaged(): Promise<Packaged> {
   const zips = readdirSync(target).filter((name) => name.endsWith('.zip'));
   return {
     templatePath: join(target, 'cloudformation-template-update-stack.json'),
+    statePath: join(target, 'serverless-state.json'),
     zips: new Map(zips.map((name) => [name.slice(0, -'.zip'.length), join(target, name)])),
   };
 }
@@ -73,19 +85,43 @@ async function packageInto(target: string): Promise<void> {
 }
 
 async function packageAlone(target: string): Promise<void> {
-  // In the cache, not in the system's temporary directory: a rename does not cross file systems.
-  const project = realpathSync(mkdtempSync(join(cache, 'project-')));
+  await inCopyOfProject(async (project, osls) => {
+    await osls([]);
+    forgetOlderThan(86_400);
+    // Copied, since a rename does not cross file systems, but visible only as a whole.
+    cpSync(join(project, '.serverless'), `${target}.part`, { recursive: true });
+    renameSync(`${target}.part`, target);
+  });
+}
+
+/** What `osls package` says when it refuses to package with these parameters, each `name=value`. */
+export async function refusalOf(parameters: readonly string[]): Promise<string> {
+  return inCopyOfProject(async (project, osls) => {
+    const said = await osls(parameters.map((parameter) => `--param=${parameter}`)).then(
+      () => 'It packaged.',
+      (error: Error) => error.message,
+    );
+    const left = existsSync(join(project, '.serverless')) ? readdirSync(join(project, '.serverless')) : [];
+    return [said, ...left.filter((name) => name.endsWith('.zip'))].join('\n');
+  });
+}
+
+/** In the system's temporary directory: Node runs no TypeScript below a node_modules. */
+async function inCopyOfProject<T>(
+  use: (project: string, osls: (options: string[]) => Promise<unknown>) => Promise<T>,
+): Promise<T> {
+  const project = realpathSync(mkdtempSync(join(tmpdir(), 'project-')));
   try {
     for (const name of INPUTS) cpSync(join(root, name), join(project, name), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'), 'dir');
     const env = { PATH: `${join(root, 'node_modules/.bin')}:/usr/bin:/bin`, HOME: project, CI: 'true' };
-    await run(join(root, 'node_modules/.bin/osls'), ['package'], { cwd: project, env, timeout: LONGEST }).catch(
-      (error: { stdout?: string; stderr?: string }) => {
-        throw new Error(`osls package failed: ${error.stdout ?? ''}${error.stderr ?? ''}`);
-      },
+    return await use(project, (options) =>
+      run(join(root, 'node_modules/.bin/osls'), ['package', ...options], { cwd: project, env, timeout: LONGEST }).catch(
+        (error: { stdout?: string; stderr?: string }) => {
+          throw new Error(`osls package failed: ${error.stdout ?? ''}${error.stderr ?? ''}`);
+        },
+      ),
     );
-    forgetOlderThan(86_400);
-    renameSync(join(project, '.serverless'), target);
   } finally {
     rmSync(project, { recursive: true, force: true });
   }

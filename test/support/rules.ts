@@ -16,6 +16,16 @@ export function thrownBy(action: () => unknown): RefreshError {
   throw new Error('Nothing was thrown.');
 }
 
+/** The RefreshError that a promise rejects with; any other rejection, and none, fails the test. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<RefreshError> {
+  const error: unknown = await promise.then(
+    () => new Error('Nothing was thrown.'),
+    (reason) => reason,
+  );
+  if (error instanceof RefreshError) return error;
+  throw error;
+}
+
 /** All that an error can show, however it is printed. */
 export function everythingSaidBy(error: RefreshError): string {
   const { message, hint, name, stack } = error;

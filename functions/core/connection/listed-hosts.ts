@@ -1,14 +1,27 @@
+/** What an entry of `LOGIN_HOSTS` or `INSTANCE_HOSTS` admits. */
+export type HostEntry =
+  /** One host over https. */
+  | { readonly kind: 'host' }
+  /** One or more labels below a domain, over https. */
+  | { readonly kind: 'star'; readonly domain: string }
+  /** A stand-in on this machine, over plain http, where nothing can listen in. */
+  | { readonly kind: 'loopback' };
+
 /**
- * One entry of `LOGIN_HOSTS` or `INSTANCE_HOSTS` that cannot be understood, as a sentence; `undefined` where it is fine. An entry is a host name over https,
- * in which a leading `*` stands for one or more labels, or `http://127.0.0.1:*` or `http://localhost:*` for a local stand-in.
+ * Reads one entry: a host name, in which a leading `*` stands for one or more labels, or `http://127.0.0.1:*` or `http://localhost:*`.
+ * @returns `undefined` where it is none of these
  */
-export function hostProblem(entry: string): string | undefined {
+export function hostEntry(entry: string): HostEntry | undefined {
+  if (entry.length > LONGEST) return undefined;
   const port = LOOPBACK.exec(entry)?.[2];
-  if (port === '*' || Number(port) <= 65_535 || HOST.test(entry)) return undefined;
-  return 'an entry is a host such as login.salesforce.com or *.my.salesforce.com, or http://127.0.0.1:* for a local stand-in';
+  if (port !== undefined) return port === '*' || Number(port) <= 65_535 ? { kind: 'loopback' } : undefined;
+  if (!HOST.test(entry) || entry.split('.').some((label) => label.length > 63)) return undefined;
+  return entry.startsWith('*.') ? { kind: 'star', domain: entry.slice(2) } : { kind: 'host' };
 }
 
-/** The ports of an entry: `*` or one number. Plain http is for loopback alone, where nothing can listen in. */
+/** Characters: a name of the DNS has 253, and a star stands before it. */
+const LONGEST = 255;
+/** The ports of an entry: `*` or one number. */
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost):(\*|\d{1,5})$/;
 const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$/;
 

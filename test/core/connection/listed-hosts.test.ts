@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hostProblem, isListedHost } from '../../../functions/core/connection/listed-hosts.ts';
+import { hostEntry, isListedHost } from '../../../functions/core/connection/listed-hosts.ts';
 
 const HOSTS = ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'];
 
@@ -117,8 +117,10 @@ describe('checking an entry of LOGIN_HOSTS', () => {
     'http://127.0.0.1:*',
     'http://localhost:*',
     'http://127.0.0.1:8123',
+    `*.${'a'.repeat(63)}.com`,
   ])('accepts %s', (entry) => {
-    expect(hostProblem(entry)).toBeUndefined();
+    const kind = entry.startsWith('http:') ? 'loopback' : entry.startsWith('*.') ? 'star' : 'host';
+    expect(hostEntry(entry)).toEqual(kind === 'star' ? { kind, domain: entry.slice(2) } : { kind });
   });
 
   it.each([
@@ -149,7 +151,16 @@ describe('checking an entry of LOGIN_HOSTS', () => {
     '127.0.0.1',
     '-a.example.com',
     'a-.example.com',
+    'http://127.0.0.1:65536',
+    `${'a'.repeat(64)}.com`,
+    `${'a.'.repeat(130)}com`,
   ])('rejects %o', (entry) => {
-    expect(hostProblem(entry)).toContain('an entry is a host');
+    expect(hostEntry(entry)).toBeUndefined();
+  });
+
+  it('takes no time over a long entry', () => {
+    const started = performance.now();
+    for (const unit of ['a', 'a-', 'a.', '-']) expect(hostEntry(unit.repeat(500_000))).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(500);
   });
 });
