@@ -89,7 +89,9 @@ class Sweep {
   static async begin(): Promise<Sweep> {
     const world = await testWorld({ rotation: true, settings: { RERUN_FLOWS: 'true' } });
     world.aws.appflow.supportedGrants = ['AUTHORIZATION_CODE', 'JWT_BEARER', 'CLIENT_CREDENTIALS'];
-    const keyId = await world.aws.kms.createKey('RSA_2048');
+    const keyId = await world.aws.kms.createKey('RSA_2048', {
+      tags: { 'appflow-token-refresher-connections': ':any' },
+    });
     world.salesforce.registerApp({
       clientId: 'consumer-key',
       certificates: [PUBLIC_KEY, world.aws.kms.publicKey(keyId)],
