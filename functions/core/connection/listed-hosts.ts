@@ -42,9 +42,5 @@ export function isListedHost(origin: string, entries: readonly string[]): boolea
 
 /** Whether one or more whole labels stand before the suffix, which begins with a dot. */
 function isBelow(hostname: string, suffix: string): boolean {
-  if (!hostname.endsWith(suffix)) return false;
-  return hostname
-    .slice(0, -suffix.length)
-    .split('.')
-    .every((label) => label !== '');
+  return hostname.endsWith(suffix) && hostname.split('.').every((label) => label !== '');
 }

@@ -183,7 +183,7 @@ function loginUrlOf({ values: { loginUrl: given }, problems, rules }: Parsing): 
     return standard;
   }
   const url = URL.parse(given);
-  if (url === null || (url.href !== `${url.origin}/` && url.href !== url.origin)) {
+  if (url === null || url.href !== `${url.origin}/`) {
     problems.add('loginUrl is not an origin such as https://example.my.salesforce.com, without path or query');
     return given;
   }
