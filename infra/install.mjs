@@ -65,7 +65,11 @@ function settleForOwnNode() {
     rmSync(new URL(`node_modules/.bin/${name}`, root), { force: true });
 }
 
-if ((existsSync(node) || Number(major) >= 24) && (read(stamp) === wanted || installedByHand())) {
+const canRun = existsSync(node) || Number(major) >= 24;
+if (canRun && read(stamp) === wanted) {
+  // Nothing to do.
+} else if (canRun && installedByHand()) {
+  settleForOwnNode();
   writeFileSync(stamp, wanted);
 } else {
   process.stderr.write('Installing packages …\n');
