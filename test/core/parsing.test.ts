@@ -49,7 +49,8 @@ describe('what is said of an input that is wrong', () => {
       const problems = results.flatMap((result) => ('problems' in result ? result.problems : []));
       expect(problems.length).toBeGreaterThan(5);
       expect(JSON.stringify(problems)).not.toContain(MARK.slice(0, 12));
-      // Nor does the library speak.
+      expect(problems.every(({ says }) => typeof says === 'string')).toBe(true);
+    // Nor does the library speak.
       expect(JSON.stringify(problems)).not.toMatch(/Invalid|xpected|eceived/);
     },
   );
