@@ -50,7 +50,7 @@ describe('what is said of an input that is wrong', () => {
       expect(problems.length).toBeGreaterThan(5);
       expect(JSON.stringify(problems)).not.toContain(MARK.slice(0, 12));
       expect(problems.every(({ says }) => typeof says === 'string')).toBe(true);
-    // Nor does the library speak.
+      // Nor does the library speak.
       expect(JSON.stringify(problems)).not.toMatch(/Invalid|xpected|eceived/);
     },
   );

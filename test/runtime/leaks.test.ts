@@ -400,8 +400,10 @@ describe('no piece of a secret is in anything that is put out', () => {
     Redacted.prototype.reveal = function patched() {
       const value = reveal.call(this);
       if (!value.includes('grantType')) return value;
-      const error = new SyntaxError(`no\n    at f (/${CONSUMER_SECRET}/x.js:1:2)`);
-      error.message = /JWT_BEARER/.test(value) ? `no JSON ${value}` : 'no';
+      const error = new SyntaxError(`no${`\n    at f (/${CONSUMER_SECRET}/x.js:1:2)`.repeat(3)}`);
+      // V8 writes the message into the stack when that is first read, at the latest.
+      expect(error.stack).toContain(CONSUMER_SECRET);
+      error.message = /JWT_BEARER/.test(value) ? `no JSON ${value}` : 'not JSON';
       throw error;
     };
     try {
