@@ -1,6 +1,7 @@
 import { hostProblem } from '../core/connection/listed-hosts.ts';
 import type { Rules } from '../core/context.ts';
 import { RefreshError } from '../core/errors.ts';
+import { enumerated } from '../core/wording.ts';
 
 /** The functions' settings, from the environment. Durations in seconds. */
 export interface Settings extends Rules {
@@ -14,7 +15,7 @@ export interface Settings extends Rules {
 /**
  * @param env such as `process.env`
  * @param needsQueue whether QUEUE_URL must be set
- * @throws RefreshError `SETTINGS_INVALID` with everything that is wrong
+ * @throws RefreshError `SETTINGS_INVALID` with everything that is wrong: five things by name, the others counted
  */
 export function parseSettings(env: Readonly<Record<string, string | undefined>>, needsQueue: boolean): Settings {
   const problems: string[] = [];
@@ -65,7 +66,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>,
   if (needsQueue && settings.queueUrl === undefined) problems.push('QUEUE_URL is missing');
   if (settings.queueUrl !== undefined && URL.parse(settings.queueUrl) === null) problems.push('QUEUE_URL is not a URL');
   if (problems.length === 0) return settings;
-  throw new RefreshError('SETTINGS_INVALID', `${problems.join('; ')}.`, { kind: 'environment' });
+  throw new RefreshError('SETTINGS_INVALID', `${enumerated(problems, '; ')}.`, { kind: 'environment' });
 }
 
 const LOGIN_HOSTS = 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com';

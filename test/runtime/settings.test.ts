@@ -55,7 +55,7 @@ describe('settings', () => {
     });
   });
 
-  it('are all reported in one error when several are wrong', () => {
+  it('are reported in one error when several are wrong, five by name and the others counted', () => {
     const error = refusal(
       {
         SECRET_PREFIX: '',
@@ -77,13 +77,9 @@ describe('settings', () => {
       'CLIENT_SECRET_PREFIX is not',
       'ESCROW_PREFIX is not',
       'REFRESH_INTERVAL_SECONDS is not',
-      'TICK_SECONDS is not',
-      'JWT_LIFETIME_SECONDS is not',
-      'LOGIN_HOSTS holds "https://evil.com"',
-      'LOGIN_HOSTS holds "*"',
-      'RERUN_FLOWS is not',
-      'QUEUE_URL is missing',
     ];
+    // Six of the settings above, and an empty prefix that begins both others.
+    expect(error.message).toMatch(/ and 8 more\.$/);
     for (const name of names)
       expect(error.message.split('; ').filter((problem) => problem.startsWith(name))).toHaveLength(1);
   });
