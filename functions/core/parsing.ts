@@ -39,7 +39,8 @@ export function parse<S extends v.GenericSchema>(
 
 function problemsOf(issue: v.BaseIssue<unknown>, schema: v.GenericSchema): readonly Problem[] {
   const path = issue.path ?? [];
-  const at = path.map(({ key }) => String(key));
+  // Keys of a record are the input's own.
+  const at = path.map(({ key }) => (typeof key === 'number' ? String(key) : unknownKey(String(key))));
   if (issue.kind !== 'schema' || !/object$/.test(issue.type)) return [{ at, says: issue.message }];
   const last = path.at(-1);
   const holder: unknown = last?.input;
@@ -47,7 +48,7 @@ function problemsOf(issue: v.BaseIssue<unknown>, schema: v.GenericSchema): reado
   if (issue.expected === 'never') {
     // The library stops at the first unknown key.
     const known = path.length === 1 && 'entries' in schema && isObject(schema.entries) ? schema.entries : undefined;
-    const keys = known === undefined || !isObject(holder) ? at.slice(-1) : Object.keys(holder);
+    const keys = known === undefined || !isObject(holder) ? [String(last?.key)] : Object.keys(holder);
     return keys
       .filter((key) => known === undefined || !Object.hasOwn(known, key))
       .map((key) => ({ at: above, says: unknownKey(key), isUnknownKey: true }));

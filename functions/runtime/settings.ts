@@ -1,6 +1,7 @@
 import { hostEntry } from '../core/connection/listed-hosts.ts';
 import type { Rules } from '../core/context.ts';
 import { RefreshError } from '../core/errors.ts';
+import { enumerated } from '../core/wording.ts';
 
 /** The functions' settings, from the environment. Durations in seconds. */
 export interface Settings extends Rules {
@@ -135,9 +136,7 @@ async function hostProblems(
 
 /** Such as `entry 3`, or `entries 1, 2, 3, 4, 5 and 12 more`. */
 function entriesAt(places: readonly number[]): string {
-  const named = places.slice(0, 5).join(', ');
-  if (places.length === 1) return `entry ${named}`;
-  return `entries ${named}${places.length > 5 ? ` and ${places.length - 5} more` : ''}`;
+  return `${places.length === 1 ? 'entry' : 'entries'} ${enumerated(places.map(String))}`;
 }
 
 /**

@@ -17,3 +17,6 @@ process.on('message', async ({ name, seed, runs }: Piece) => {
   }))) ?? { broken: 'There is no such target.' };
   process.send?.(answer);
 });
+
+// Whoever asked is gone.
+process.on('disconnect', () => process.exit());
