@@ -13,6 +13,7 @@ import type { KeyTagsRequest, Signer, Tagged } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import type { Run } from '../core/run.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
+import { keptTags } from './kept-tags.ts';
 
 const HEADER = { alg: 'RS256', typ: 'JWT' } as const;
 const FEWEST_BITS = 2048;
@@ -26,14 +27,10 @@ const MOST_KEYS = 256;
  * @param kms makes the KMS client; asked only where a connection uses one, since loading it costs start-up time
  */
 export function signerAdapter(kms: () => Promise<KMSClient>): Signer {
-  const kept = new Map<string, Tagged>();
+  const kept = keptTags();
   return {
-    async keyTags({ kmsKeyId, willDo, denied }, run) {
-      const known = kept.get(kmsKeyId);
-      if (known !== undefined && willDo(known)) return known;
-      const tagged = await tagsOfKey(kmsKeyId, denied, await kms(), run);
-      kept.set(kmsKeyId, tagged);
-      return tagged;
+    keyTags({ kmsKeyId, willDo, denied }, run) {
+      return kept(kmsKeyId, willDo, async () => tagsOfKey(kmsKeyId, denied, await kms(), run));
     },
     sign(key, claims, run) {
       return 'pem' in key ? signWithPem(key.pem, claims) : signWithKms(key.kmsKeyId, claims, kms, run);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { belonging, profileNotFound, profileShared, sharedProfiles } from './connection/belonging.ts';
+import { belonging, profileNotFound, profileShared } from './connection/belonging.ts';
 import { type Faulty, type ListedTarget, targetsOf } from './connection/target.ts';
 import type { Context } from './context.ts';
 import type { Envelope } from './ports.ts';
@@ -42,12 +42,12 @@ export async function dispatch({ scheduledTime, force }: Tick, { rules, ports, r
     ports.appflow.salesforceProfiles(run),
   ]);
   const { targets, faulty: malformed } = targetsOf(secrets, rules);
-  const owners = belonging(targets);
+  const belongs = belonging(targets);
 
   const envelopes: Envelope[] = [];
   const overdue: Overdue[] = [];
   const missing: ListedTarget[] = [];
-  for (const [profileName, target] of owners) {
+  for (const [profileName, { owner: target }] of belongs) {
     const profile = profiles.get(profileName);
     if (profile === undefined) {
       missing.push(target);
@@ -63,18 +63,22 @@ export async function dispatch({ scheduledTime, force }: Tick, { rules, ports, r
   }
   const enqueued = envelopes.length === 0 ? 0 : await ports.queue.send(envelopes, run);
 
-  const shared = sharedProfiles(targets);
+  const shared = [...belongs].filter(([, { others }]) => others.length > 0);
   const faulty: Faulty[] = [
     ...malformed,
     ...missing.map((target) => ({ connection: target.connection, error: profileNotFound(target) })),
-    ...[...shared].map(([name, { owner, others }]) => ({
-      connection: others[0]?.connection ?? owner.connection,
-      error: profileShared(
+    ...shared.flatMap(
+      ([
         name,
-        owner.connection,
-        others.map(({ connection }) => connection),
-      ),
-    })),
+        {
+          owner,
+          others: [first, ...rest],
+        },
+      ]) =>
+        first === undefined
+          ? []
+          : [{ connection: first.connection, error: profileShared(name, owner, [first, ...rest]) }],
+    ),
   ];
   return {
     summary: {
@@ -82,7 +86,7 @@ export async function dispatch({ scheduledTime, force }: Tick, { rules, ports, r
       due: envelopes.length,
       enqueued,
       missingProfiles: missing.map(({ connectorProfileName }) => connectorProfileName).sort(),
-      sharedProfiles: [...shared.keys()].sort(),
+      sharedProfiles: shared.map(([name]) => name).sort(),
     },
     overdue,
     faulty,

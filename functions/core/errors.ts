@@ -42,7 +42,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
  * The one error of this product. `name` equals `code`, so that Lambda reports it as `errorType`.
  *
  * `message` and `hint` are safe to log: whoever builds one puts in names, limits and our own words, never a value that came
- * from a secret or from a response. Both are of bounded length, whatever is put into them. `cause` is for a debugger alone: it may hold a response and must never be printed whole.
+ * from a secret or from a response. Both are of bounded length, whatever is put into them. `cause` is for a debugger alone: it may hold a
+ * response and must never be printed whole.
  */
 export class RefreshError extends Error {
   readonly code: ErrorCode;

@@ -63,7 +63,7 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   const startedAt = failure.startedAt ?? flow.lastRunAt ?? failure.eventTime;
   const all = await listedTargets(context);
   const belongs = belonging(all);
-  const targets = flow.connectorProfileNames.flatMap((name) => belongs.get(name) ?? []);
+  const targets = flow.connectorProfileNames.flatMap((name) => belongs.get(name)?.owner ?? []);
   if (targets.length === 0)
     return nothing(
       `No connection names the profile of ${flowName} (${enumerated(flow.connectorProfileNames) || 'not a Salesforce flow'}).`,

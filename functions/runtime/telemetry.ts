@@ -52,10 +52,8 @@ export async function recordTick(
   for (const [code, rest] of Map.groupBy(faulty.slice(LINES), ({ error }) => error.code)) {
     const names = enumerated(rest.map(({ connection }) => connection));
     log.error(
-      `${rest.length} more fail with ${code}: ${names} → correct those above first, or run: appflow-token-refresher status`,
-      {
-        code,
-      },
+      `${rest.length} more fail with ${code}: ${names} → correct those above first, or run: ${COMMAND} status`,
+      { code },
     );
   }
   for (const { connection, seconds } of overdue.slice(0, LINES)) {

@@ -6,7 +6,7 @@ import { TurnableClock } from '../../infra/local/clock.ts';
 import type { FunctionName } from '../../infra/local/deployment.ts';
 import { captureOutput } from '../../infra/local/output.ts';
 import { type LocalWorld, startWorld } from '../../infra/local/world.ts';
-import { edited, MARKS, markedSecrets } from './inputs.ts';
+import { edited, FLOW_EVENT, MARKS, markedSecrets } from './inputs.ts';
 import { type Said, target } from './target.ts';
 
 const [MARK, NO_NAME] = MARKS;
@@ -55,22 +55,7 @@ const EVENTS: Readonly<Record<FunctionName, fc.Arbitrary<unknown>>> = {
     [],
     [NO_NAME],
   ),
-  heal: edited(
-    {
-      id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
-      'detail-type': 'AppFlow End Flow Run Report',
-      source: 'aws.appflow',
-      time: '2026-11-24T03:00:00Z',
-      detail: {
-        'flow-name': 'orders',
-        error: 'invalid_grant',
-        'start-time': '2026-11-24T03:00:00Z[UTC]',
-        'deactivation-reason': 'x',
-      },
-    },
-    [],
-    [NO_NAME],
-  ),
+  heal: edited(FLOW_EVENT, [], [NO_NAME]),
 };
 
 function addConnections({ aws, salesforce }: LocalWorld, pem: string): void {

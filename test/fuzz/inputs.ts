@@ -196,3 +196,19 @@ function without(object: object, path: string): object {
   }
   return Object.fromEntries(Object.entries(object).filter(([name]) => name !== path));
 }
+
+/** AppFlow's report of a flow that failed to log in. */
+export const FLOW_EVENT = {
+  version: '0',
+  id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
+  'detail-type': 'AppFlow End Flow Run Report',
+  source: 'aws.appflow',
+  time: '2026-11-24T03:00:00Z',
+  detail: {
+    'flow-name': 'orders',
+    status: 'Execution Failed',
+    error: 'invalid_grant',
+    'start-time': '2026-11-24T03:00:00Z[UTC]',
+    'deactivation-reason': 'x',
+  },
+};

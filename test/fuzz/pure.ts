@@ -10,7 +10,7 @@ import { comesFrom, holdsSeed, knownToRotate, parseRecord } from '../../function
 import { parseFlowEvent } from '../../functions/runtime/flow-event.ts';
 import { parseRotationEvent } from '../../functions/runtime/rotation-event.ts';
 import { makeKeyAndCertificate } from '../../infra/cli/certificate.ts';
-import { damaged, edited, MARKS, markedSecrets, oddText, oddValue } from './inputs.ts';
+import { damaged, edited, FLOW_EVENT, MARKS, markedSecrets, oddText, oddValue } from './inputs.ts';
 import { type Said, target } from './target.ts';
 
 const RULES = {
@@ -77,22 +77,8 @@ export const PURE = [
     runs: 70_000,
     mostMs: 2_000,
     async open() {
-      const event = {
-        version: '0',
-        id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
-        'detail-type': 'AppFlow End Flow Run Report',
-        source: 'aws.appflow',
-        time: '2026-11-24T03:00:00Z',
-        detail: {
-          'flow-name': 'orders',
-          status: 'Execution Failed',
-          error: 'invalid_grant',
-          'start-time': '2026-11-24T03:00:00Z[UTC]',
-          'deactivation-reason': 'x',
-        },
-      };
       return {
-        inputs: edited(event, [], [OTHER_MARK]),
+        inputs: edited(FLOW_EVENT, [], [OTHER_MARK]),
         secrets: markedSecrets(),
         feed: (input) => said(() => parseFlowEvent(input) && undefined),
       };

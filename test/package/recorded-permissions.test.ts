@@ -3,7 +3,7 @@ import type { FunctionName } from '../../infra/local/deployment.ts';
 import type { Call } from '../../infra/local/wire/traffic.ts';
 import { fillVersions } from '../support/code-world.ts';
 import { PERMISSIONS } from '../support/permissions.ts';
-import { CLIENT_APP, CODE_APP, CODE_SECRET, PUBLIC_KEY, type TestWorld, testWorld, USER } from '../support/world.ts';
+import { CLIENT_APP, CODE_APP, CODE_SECRET, type TestWorld, testWorld } from '../support/world.ts';
 
 /** What a call needs, as test/permissions.ts writes it. */
 function needed({ service, operation, input }: Call): string | undefined {
@@ -53,14 +53,7 @@ function granted(role: FunctionName): string[] {
 async function everyKind(): Promise<TestWorld> {
   const world = await testWorld({ rotation: true, settings: { RERUN_FLOWS: 'true' } });
   world.aws.appflow.supportedGrants = ['AUTHORIZATION_CODE', 'JWT_BEARER', 'CLIENT_CREDENTIALS'];
-  const keyId = await world.aws.kms.createKey('RSA_2048', {
-    tags: { 'appflow-token-refresher-connections': 'kms' },
-  });
-  world.salesforce.registerApp({
-    clientId: 'consumer-key',
-    certificates: [PUBLIC_KEY, world.aws.kms.publicKey(keyId)],
-    users: [USER],
-  });
+  const keyId = await world.addKey();
   world.addJwt('kms', { privateKey: undefined, kmsKeyId: keyId });
   world.addClient('client');
   const arn = world.addClient('code-client', {}, { clientId: CODE_APP, clientSecret: CODE_SECRET });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CLIENT_APP, CODE_APP, CODE_SECRET, START, type TestWorld, testWorld, USER } from '../support/world.ts';
+import { CLIENT_APP, CODE_APP, CODE_SECRET, START, type TestWorld, testWorld } from '../support/world.ts';
 
 const SERVES = 'appflow-token-refresher-connections';
 
@@ -198,12 +198,7 @@ describe('a profile that points elsewhere', () => {
 describe('a KMS key', () => {
   async function withKey(tags: Record<string, string>) {
     const world = await testWorld();
-    const keyId = await world.aws.kms.createKey('RSA_2048', { tags });
-    world.salesforce.registerApp({
-      clientId: 'consumer-key',
-      certificates: [world.aws.kms.publicKey(keyId)],
-      users: [USER],
-    });
+    const keyId = await world.addKey(tags);
     world.addJwt('sf', { privateKey: undefined, kmsKeyId: keyId });
     return { world, keyId };
   }

@@ -162,14 +162,7 @@ describe('refresh of a JWT_BEARER connection', () => {
 
   it('signs with a key that never leaves KMS', async () => {
     const world = await testWorld();
-    const keyId = await world.aws.kms.createKey('RSA_2048', {
-      tags: { 'appflow-token-refresher-connections': 'sf-prod' },
-    });
-    world.salesforce.registerApp({
-      clientId: 'consumer-key',
-      certificates: [world.aws.kms.publicKey(keyId)],
-      users: [USER],
-    });
+    const keyId = await world.addKey();
     world.addJwt('sf-prod', { privateKey: undefined, kmsKeyId: keyId });
     expect((await world.refresh(['sf-prod'])).connections[0]).toMatchObject({ outcome: 'refreshed' });
     expect(await world.aws.appflow.useConnection('sf-prod')).toMatchObject({ ok: true });
@@ -177,9 +170,7 @@ describe('refresh of a JWT_BEARER connection', () => {
 
   it('reports KEY_UNUSABLE for a disabled KMS key and KMS_UNAVAILABLE for a failing KMS', async () => {
     const world = await testWorld();
-    const keyId = await world.aws.kms.createKey('RSA_2048', {
-      tags: { 'appflow-token-refresher-connections': 'sf-prod' },
-    });
+    const keyId = await world.addKey();
     world.addJwt('sf-prod', { privateKey: undefined, kmsKeyId: keyId });
     world.aws.kms.setState(keyId, 'Disabled');
     expect(await code(world, 'sf-prod')).toBe('KEY_UNUSABLE');

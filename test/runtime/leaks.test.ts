@@ -11,7 +11,7 @@ import { captureOutput } from '../../infra/local/output.ts';
 import type { Call, Fault } from '../../infra/local/wire/traffic.ts';
 import { DEAD_LETTERS, QUEUE } from '../../infra/local/world.ts';
 import { Secrets } from '../support/leaks.ts';
-import { CODE_APP, PRIVATE_KEY, PUBLIC_KEY, type TestWorld, testWorld, USER } from '../support/world.ts';
+import { CODE_APP, PRIVATE_KEY, type TestWorld, testWorld, USER } from '../support/world.ts';
 
 beforeEach(() => {
   process.env['POWERTOOLS_LOG_LEVEL'] = 'DEBUG';
@@ -89,14 +89,7 @@ class Sweep {
   static async begin(): Promise<Sweep> {
     const world = await testWorld({ rotation: true, settings: { RERUN_FLOWS: 'true' } });
     world.aws.appflow.supportedGrants = ['AUTHORIZATION_CODE', 'JWT_BEARER', 'CLIENT_CREDENTIALS'];
-    const keyId = await world.aws.kms.createKey('RSA_2048', {
-      tags: { 'appflow-token-refresher-connections': ':any' },
-    });
-    world.salesforce.registerApp({
-      clientId: 'consumer-key',
-      certificates: [PUBLIC_KEY, world.aws.kms.publicKey(keyId)],
-      users: [USER],
-    });
+    const keyId = await world.addKey();
     world.salesforce.registerApp({ clientId: CODE_APP, clientSecret: CONSUMER_SECRET, users: [USER], rotation: true });
     world.salesforce.registerApp({ clientId: CLIENT, clientSecret: CONSUMER_SECRET, clientCredentialsUser: USER });
     world.addJwt('jwt');

@@ -32,6 +32,8 @@ export interface TestWorld extends LocalWorld {
   addCode(name: string, secret?: Record<string, unknown>, tags?: Record<string, string>): Promise<string>;
   /** A CLIENT_CREDENTIALS connection, its profile and the secret that AppFlow reads too; returns that one's ARN. */
   addClient(name: string, secret?: Record<string, unknown>, client?: unknown): string;
+  /** A KMS key that says whom it serves (anybody unless given), and that the app of JWT bearer connections accepts beside the PEM key. Returns its id. */
+  addKey(tags?: Record<string, string>): Promise<string>;
   /** What the token secret of a connection holds. */
   tokens(name: string): Record<string, unknown> | undefined;
   /** A profile alone. */
@@ -150,6 +152,15 @@ export async function testWorld(options: Partial<LocalWorldOptions> & { rotation
       });
       this.addProfile(name);
       return arn;
+    },
+    async addKey(tags: Record<string, string> = { 'appflow-token-refresher-connections': ':any' }) {
+      const keyId = await world.aws.kms.createKey('RSA_2048', { tags });
+      world.salesforce.registerApp({
+        clientId: APP,
+        certificates: [PUBLIC_KEY, world.aws.kms.publicKey(keyId)],
+        users: [USER],
+      });
+      return keyId;
     },
     tokens(name: string) {
       const value = world.aws.secrets.read(`appflow-token-refresher-tokens/${name}`);

@@ -5,14 +5,13 @@ import type { Connection } from './connection.ts';
 import { isListedHost } from './listed-hosts.ts';
 import type { ListedTarget, Target } from './target.ts';
 
-/** Of each profile, by its name, the one connection that it belongs to. */
-export type Belonging = ReadonlyMap<string, ListedTarget>;
+/** Of each profile that a secret names, by its name, whose it is. */
+export type Belonging = ReadonlyMap<string, Owned>;
 
-/** A profile that several secrets name. */
-export interface Contest {
-  /** The one that is served. */
+export interface Owned {
+  /** The one connection that the profile belongs to. */
   readonly owner: ListedTarget;
-  /** The others, in the order in which they were created. */
+  /** Others that name it too and are not served, in the order in which they were created. */
   readonly others: readonly ListedTarget[];
 }
 
@@ -24,17 +23,8 @@ export interface Contest {
  * @param targets all connections that could name a profile, as far as the caller knows them
  */
 export function belonging(targets: readonly ListedTarget[]): Belonging {
-  return new Map([...contests(targets)].map(([name, { owner }]) => [name, owner]));
-}
-
-/** The profiles that more than one secret names, by name. */
-export function sharedProfiles(targets: readonly ListedTarget[]): ReadonlyMap<string, Contest> {
-  return new Map([...contests(targets)].filter(([, { others }]) => others.length > 0));
-}
-
-function contests(targets: readonly ListedTarget[]): Map<string, Contest> {
   const byProfile = Map.groupBy(targets, ({ connectorProfileName }) => connectorProfileName);
-  const found = new Map<string, Contest>();
+  const found = new Map<string, Owned>();
   for (const [name, rivals] of byProfile) {
     const [owner, ...others] = rivals.sort(byCreation);
     if (owner !== undefined) found.set(name, { owner, others });
@@ -83,9 +73,9 @@ export function profileFor(
   { instanceHosts }: BindingRules,
 ): Profile {
   const { connection, connectorProfileName } = target;
-  const owner = belongs.get(connectorProfileName);
-  if (owner !== undefined && owner.connection !== connection)
-    throw profileShared(connectorProfileName, owner.connection, [connection]);
+  const owned = belongs.get(connectorProfileName);
+  if (owned !== undefined && owned.owner.connection !== connection)
+    throw profileShared(connectorProfileName, owned.owner, [target]);
   const profile = profiles.get(connectorProfileName);
   if (profile === undefined) throw profileNotFound(target);
   if (!profile.isSalesforce) {
@@ -132,10 +122,11 @@ export function profileNotFound({ connection, connectorProfileName }: Target): R
 }
 
 /** One error for a profile, however many secrets name it. */
-export function profileShared(connectorProfileName: string, owner: string, others: readonly string[]): RefreshError {
+export function profileShared(connectorProfileName: string, owner: Target, others: readonly Target[]): RefreshError {
+  const names = enumerated(others.map(({ connection }) => connection));
   return new RefreshError(
     'PROFILE_SHARED',
-    `The connector profile ${connectorProfileName} belongs to ${owner}, whose secret was created first; not served for it: ${enumerated(others)}.`,
-    `Delete the secret of ${enumerated(others)}, or give it a profile of its own: connectorProfileName in the value, and the tag connector-profile-name.`,
+    `The connector profile ${connectorProfileName} belongs to ${owner.connection}, whose secret was created first; not served for it: ${names}.`,
+    `Delete the secret of ${names}, or give it a profile of its own: connectorProfileName in the value, and the tag connector-profile-name.`,
   );
 }

@@ -45,7 +45,6 @@ export type Guarded = 'KMS key' | 'client secret';
 /**
  * Checks that a key or client secret says itself that it serves the connection: whoever may write the connection's secret could name any.
  *
- * @param named how the connection's secret names it
  * @throws RefreshError `ACCESS_DENIED` with the command that adds the connection
  */
 export function checkServes(guarded: Guarded, { arn, tags }: Tagged, connection: string): void {
@@ -60,7 +59,7 @@ export function keyUnseen(id: string, connection: string, cause: Error): Refresh
     : commandFor('KMS key', id, tag);
   return new RefreshError(
     'ACCESS_DENIED',
-    `kms:DescribeKey on ${id} is denied: the functions may use no key without the tag ${SERVES_TAG}.`,
+    `kms:DescribeKey or kms:ListResourceTags on ${id} is denied: the functions may use no key without the tag ${SERVES_TAG}.`,
     `If the key should sign for ${connection} and has no such tag: ${command}. If it has, its policy must allow kms:DescribeKey, kms:ListResourceTags and kms:Sign.`,
     cause,
   );

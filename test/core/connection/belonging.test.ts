@@ -5,7 +5,6 @@ import {
   profileFor,
   profileNotFound,
   profileShared,
-  sharedProfiles,
 } from '../../../functions/core/connection/belonging.ts';
 import type { ListedTarget } from '../../../functions/core/connection/target.ts';
 import type { Profile } from '../../../functions/core/ports.ts';
@@ -35,18 +34,17 @@ describe('a profile', () => {
     const all = [latest, early, late, other];
     expect(belonging(all)).toEqual(
       new Map([
-        ['p', early],
-        ['q', other],
+        ['p', { owner: early, others: [late, latest] }],
+        ['q', { owner: other, others: [] }],
       ]),
     );
-    expect(belonging(all.toReversed()).get('p')).toBe(early);
-    expect(sharedProfiles(all)).toEqual(new Map([['p', { owner: early, others: [late, latest] }]]));
+    expect(belonging(all.toReversed())).toEqual(belonging(all));
   });
 
   it('belongs to the connection whose name comes first where two were created at once', () => {
     const [one, two] = [target('a', 'p'), target('b', 'p')];
-    expect(belonging([one, two]).get('p')).toBe(one);
-    expect(belonging([two, one]).get('p')).toBe(one);
+    expect(belonging([one, two]).get('p')?.owner).toBe(one);
+    expect(belonging([two, one]).get('p')?.owner).toBe(one);
   });
 });
 
@@ -66,7 +64,9 @@ describe('the profile that a connection gives to', () => {
       message: 'The connector profile p belongs to first, whose secret was created first; not served for it: sf-eu.',
       hint: 'Delete the secret of sf-eu, or give it a profile of its own: connectorProfileName in the value, and the tag connector-profile-name.',
     });
-    expect(profileShared('p', 'first', ['a', 'b']).message).toMatch(/not served for it: a, b\.$/);
+    expect(profileShared('p', target('first', 'p'), [target('a', 'p'), target('b', 'p')]).message).toMatch(
+      /not served for it: a, b\.$/,
+    );
   });
 
   it('must exist', () => {

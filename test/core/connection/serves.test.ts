@@ -81,7 +81,7 @@ describe('a key or client secret that does not serve a connection', () => {
     const cause = new Error('denied');
     expect(keyUnseen(ARN, 'one', cause)).toMatchObject({
       code: 'ACCESS_DENIED',
-      message: `kms:DescribeKey on ${ARN} is denied: the functions may use no key without the tag ${TAG}.`,
+      message: `kms:DescribeKey or kms:ListResourceTags on ${ARN} is denied: the functions may use no key without the tag ${TAG}.`,
       hint: `If the key should sign for one and has no such tag: aws kms tag-resource --key-id ${ARN} --tags 'TagKey=${TAG},TagValue=one'. If it has, its policy must allow kms:DescribeKey, kms:ListResourceTags and kms:Sign.`,
       cause,
     });

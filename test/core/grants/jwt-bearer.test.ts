@@ -81,16 +81,21 @@ describe('the claims of a JWT', () => {
   });
 });
 
+/** What the connections of these tests have in common. */
+const ANN = {
+  loginUrl: 'https://login.salesforce.com',
+  grantType: 'JWT_BEARER',
+  handOver: 'JWT',
+  clientId: '3MVG9',
+  username: 'ann@example.com',
+  audience: 'https://login.salesforce.com',
+} as const;
+
 describe('the exp of a minted JWT', () => {
   const connection: JwtBearerConnection = {
     name: 'sf-prod',
     connectorProfileName: 'sf-prod',
-    loginUrl: 'https://login.salesforce.com',
-    grantType: 'JWT_BEARER',
-    handOver: 'JWT',
-    clientId: '3MVG9',
-    username: 'ann@example.com',
-    audience: 'https://login.salesforce.com',
+    ...ANN,
     key: { kmsKeyId: 'alias/current' },
     nextKey: undefined,
     certificate: undefined,
@@ -174,12 +179,7 @@ describe('JWT_BEARER', () => {
   const connection: JwtBearerConnection = {
     name: 'sf-eu',
     connectorProfileName: 'sf-eu',
-    loginUrl: 'https://login.salesforce.com',
-    grantType: 'JWT_BEARER',
-    handOver: 'JWT',
-    clientId: '3MVG9',
-    username: 'ann@example.com',
-    audience: 'https://login.salesforce.com',
+    ...ANN,
     key: { kmsKeyId: 'current' },
     nextKey: undefined,
     certificate: undefined,
