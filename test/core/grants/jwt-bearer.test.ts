@@ -326,7 +326,7 @@ describe('JWT_BEARER', () => {
     expect(signed).toEqual([{ kmsKeyId: 'arn:key' }]);
     expect(denied).toMatchObject({
       code: 'ACCESS_DENIED',
-      message: expect.stringMatching(/^kms:DescribeKey on alias\/sf is denied/),
+      message: expect.stringMatching(/^kms:DescribeKey or kms:ListResourceTags on alias\/sf is denied/),
       hint: expect.stringMatching(/should sign for sf-eu /),
     });
     const pem = { pem: new Redacted('PEM') };
