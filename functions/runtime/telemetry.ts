@@ -89,6 +89,7 @@ export async function recordTick(
         `${connection}: a refresh token waits in escrow → the next refresh stores it; if it stays, see TOKEN_NOT_PERSISTED in the runbook`,
         { connection },
       );
+    if (waiting.length > LINES) log.warn(`${waiting.length - LINES} more refresh tokens wait in escrow.`);
     metrics.addMetric('TokensInEscrow', MetricUnit.Count, waiting.length);
   } catch (error) {
     // What is due is in the queue already: a tick must not fail, and be repeated, because a gauge cannot be read.

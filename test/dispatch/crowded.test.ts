@@ -9,6 +9,7 @@ const LAST_WORD: Readonly<Record<string, string>> = {
   pairs: 'more fail with PROFILE_SHARED',
   missing: 'more fail with PROFILE_NOT_FOUND',
   malformed: 'more fail with SECRET_MALFORMED',
+  escrow: 'more refresh tokens wait in escrow',
   overdue: 'more connections have waited',
 };
 

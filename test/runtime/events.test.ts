@@ -121,3 +121,25 @@ describe('the refusal of an event', () => {
     );
   });
 });
+
+describe('an event of a rotation', () => {
+  const PREFIX = 'appflow-token-refresher-tokens/';
+  const parsed = (SecretId: string) =>
+    parseRotationEvent({ Step: 'createSecret', SecretId, ClientRequestToken: 'a'.repeat(32) }, PREFIX);
+
+  it.each(['', '-x', '--all', 'two words', 'x'.repeat(401)])(
+    'names no connection where the rest of its secret is %o',
+    (rest) => {
+      expect(() => parsed(PREFIX + rest)).toThrow(
+        expect.objectContaining({ code: 'INPUT_INVALID', message: 'SecretId names no connection.' }),
+      );
+    },
+  );
+
+  it.each([PREFIX, `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${PREFIX}`])(
+    'names it by name or ARN: %s',
+    (before) => {
+      expect(parsed(`${before}eu/sf-prod${before === PREFIX ? '' : '-a1B2c3'}`).connection).toBe('eu/sf-prod');
+    },
+  );
+});

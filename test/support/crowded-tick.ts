@@ -18,6 +18,7 @@ const tags: Record<string, (n: number) => Record<string, string>> = {
   pairs: (n) => ({ 'connector-profile-name': `pair-${Math.floor(n / 2)}-${LONG}` }),
   missing: (n) => ({ 'connector-profile-name': `gone-${n}-${LONG}` }),
   malformed: () => ({ 'connector-profile-name': `not a name ${LONG}`, 'refresh-interval-seconds': 'soon' }),
+  escrow: () => ({}),
   overdue: (n) => ({ 'connector-profile-name': `there-${n}-${LONG}` }),
 };
 const profile = (connectorProfileName: string): Profile => ({
@@ -55,7 +56,7 @@ const context = fakeContext(
     secrets: { list: async () => secrets },
     appflow: { salesforceProfiles: async () => profiles },
     queue: { send: async (envelopes) => envelopes.length },
-    escrow: { list: async () => [] },
+    escrow: { list: async () => (kind === 'escrow' ? secrets.map(({ name }) => name) : []) },
   },
   run,
 );
