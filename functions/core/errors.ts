@@ -107,6 +107,28 @@ export function errorNames(error: unknown): string[] {
   return names;
 }
 
+/** All that may be shown of a bug: its name, and where it is. Its message might quote what it stumbled over. */
+export function bugIn(error: unknown): { readonly name: string; readonly place: readonly string[] } {
+  return error instanceof Error
+    ? { name: publicName(error.name), place: framesOf(error) }
+    : { name: 'NotAnError', place: [] };
+}
+
+/**
+ * The first frames of a stack, which V8 writes behind the message. A message can have lines that look like frames, so there is none where the
+ * stack does not begin with the message as it is: somebody has changed one of them since.
+ */
+function framesOf({ stack = '', message }: Error): readonly string[] {
+  const name = /^[\w.$]{1,80}(?: \[\w{1,60}\])?(?:: )?/.exec(stack)?.[0] ?? '';
+  const frames = stack.slice(name.length + message.length);
+  if (!stack.startsWith(message, name.length) || !frames.startsWith('\n')) return [];
+  return frames
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => line.trim())
+    .slice(0, 8);
+}
+
 /** AppFlow tried the new credentials at Salesforce and was refused (`ConnectorAuthenticationException`): worth one new try with fresh ones. */
 export class CredentialsRefused extends RefreshError {
   constructor(message: string, next: string, cause: unknown) {

@@ -1,6 +1,5 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
-import { errorNames, RefreshError } from '../core/errors.ts';
-import { publicName } from '../core/wording.ts';
+import { bugIn, errorNames, RefreshError } from '../core/errors.ts';
 
 /** Errors that have a line already: on their way out they are not logged again. */
 const logged = new WeakSet<object>();
@@ -25,7 +24,8 @@ export function logBug(
   about: Readonly<Record<string, unknown>> & { readonly connection?: string },
 ): void {
   const subject = about.connection === undefined ? '' : `${about.connection}: `;
-  log.error(`${subject}${nameOf(error)}: ${BUG}`, { ...about, causes: errorNames(error), place: placeOf(error) });
+  const { name, place } = bugIn(error);
+  log.error(`${subject}${name}: ${BUG}`, { ...about, causes: errorNames(error), place });
   if (typeof error === 'object' && error !== null) logged.add(error);
 }
 
@@ -41,7 +41,7 @@ export function leaving(error: unknown, log: Logger): Error {
     return bare(error.code, error.message, error);
   }
   if (!isLogged) logBug(error, log, {});
-  return bare(nameOf(error), BUG, error);
+  return bare(bugIn(error).name, BUG, error);
 }
 
 const BUG = 'a bug of appflow-token-refresher → report it with the place in the log of this request';
@@ -49,27 +49,6 @@ const BUG = 'a bug of appflow-token-refresher → report it with the place in th
 function bare(name: string, message: string, from: unknown): Error {
   const error = new Error(message);
   error.name = name;
-  error.stack = [`${name}: ${message}`, ...placeOf(from).map((frame) => `    ${frame}`)].join('\n');
+  error.stack = [`${name}: ${message}`, ...bugIn(from).place.map((frame) => `    ${frame}`)].join('\n');
   return error;
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? publicName(error.name) : 'NotAnError';
-}
-
-/**
- * The frames of a stack, which V8 writes behind the message. A message can have lines that look like frames, so there is none where the stack
- * does not begin with the message as it is: somebody has changed one of them since.
- */
-function placeOf(error: unknown): string[] {
-  if (!(error instanceof Error) || error.stack === undefined) return [];
-  const { stack, message } = error;
-  const name = /^[\w.$]{1,80}(?: \[\w{1,60}\])?(?:: )?/.exec(stack)?.[0] ?? '';
-  const frames = stack.slice(name.length + message.length);
-  if (!stack.startsWith(message, name.length) || !frames.startsWith('\n')) return [];
-  return frames
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-    .map((line) => line.trim())
-    .slice(0, 8);
 }

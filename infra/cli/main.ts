@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';
+import { bugIn } from '../../functions/core/errors.ts';
 import { HELP } from './help.ts';
 import { REDIRECT_URI } from './loopback.ts';
 import { EXIT, exitCodeOf, lines, note, paint, say, sayJson, trouble } from './output.ts';
@@ -219,13 +220,8 @@ function explain(error: unknown): number {
     else note`${trouble(known)}`;
     return exitCodeOf(code);
   }
-  // A bug. Its message might quote what it stumbled over, so only its place is shown.
-  const { name, stack = '', message } = error instanceof Error ? error : { name: 'NotAnError', message: '' };
-  const place = stack
-    .replace(message, '')
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line));
+  const { name, place } = bugIn(error);
   note`${paint('red', name)}: a bug of appflow-token-refresher. Please report it with these lines:`;
-  note`${lines(place.slice(0, 8))}`;
+  note`${lines(place)}`;
   return EXIT.unwell;
 }
