@@ -20,6 +20,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+// Every file is a process of its own, and loads the SDK again: compiled once, that is a tenth of the whole run.
+process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/compiled-for-tests';
+
 export default defineConfig({
   test: {
     // Both cores of a small machine: left alone, vitest keeps one for itself.
