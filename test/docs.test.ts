@@ -76,6 +76,14 @@ it('the runbook has an entry for every alarm, and no others', () => {
   expect(found(section(read('RUNBOOK.md'), '## Alarms'), /^\| `([\w-]+)` \|/gm)).toEqual(names);
 });
 
+it('each claim about security names a test that there is', () => {
+  const claims = [...read('SECURITY.md').matchAll(/"([^"]+)"\s+\(\[[^\]]+\]\((test\/[^)]+)\)\)/g)];
+  expect(claims.length).toBeGreaterThan(25);
+  for (const [, title = '', file = ''] of claims) expect(read(file)).toContain(title.replaceAll(/\s+/g, ' '));
+  for (const [row] of section(read('SECURITY.md'), '## Threats').matchAll(/^\| .*\|$/gm))
+    if (!row.startsWith('| STRIDE')) expect(row).toMatch(/\(test\/[\w/.-]+\)/);
+});
+
 describe('the settings', () => {
   const reference = read('docs/settings.md');
   const environment = section(reference, '## Environment variables of the functions');

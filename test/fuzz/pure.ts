@@ -114,6 +114,7 @@ export const PURE = [
           ...common,
           grantType: 'JWT_BEARER',
           handOver: 'JWT',
+          connectorProfileName: 'sf',
           clientId: '3MVG9',
           username: 'a@example.com',
           audience: 'https://login.salesforce.com',
@@ -124,6 +125,7 @@ export const PURE = [
         {
           ...common,
           grantType: 'JWT_BEARER',
+          connectorProfileName: 'sf',
           clientId: '3MVG9',
           username: 'a@example.com',
           kmsKeyId: 'alias/sf',
