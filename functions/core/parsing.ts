@@ -33,8 +33,12 @@ export function parse<S extends v.GenericSchema>(
     message: ({ type }) => (Object.hasOwn(MUST_BE, type) ? MUST_BE[type] : undefined) ?? 'is not what it should be',
   });
   if (result.success) return { output: result.output };
-  const problems = result.issues.flatMap((issue) => problemsOf(issue, schema));
-  return { problems: problems.filter((one, n) => problems.findIndex((other) => isSame(one, other)) === n) };
+  const problems = new Map<string, Problem>();
+  for (const problem of result.issues.flatMap((issue) => problemsOf(issue, schema))) {
+    const which = JSON.stringify([problem.at, problem.says]);
+    if (!problems.has(which)) problems.set(which, problem);
+  }
+  return { problems: [...problems.values()] };
 }
 
 function problemsOf(issue: v.BaseIssue<unknown>, schema: v.GenericSchema): readonly Problem[] {
@@ -64,8 +68,4 @@ function mustBeObject(input: unknown): string {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
-}
-
-function isSame(one: Problem, other: Problem): boolean {
-  return one.says === other.says && one.at.join('.') === other.at.join('.');
 }

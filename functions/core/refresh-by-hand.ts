@@ -27,7 +27,9 @@ export async function refreshByHand(names: readonly string[], dryRun: boolean, c
       served.set(connection, failed({ connection, connectorProfileName }, others));
     return { served: unique.flatMap((name) => served.get(name) ?? []), bugs: [] };
   }
-  const belongs = belonging([...targets, ...others.filter(({ connection }) => !unique.includes(connection))]);
+  // One that could not be described still owns its profile: the listing knows it.
+  const described = new Set(targets.map(({ connection }) => connection));
+  const belongs = belonging([...targets, ...others.filter(({ connection }) => !described.has(connection))]);
   const refreshed = await refresh({ targets, dryRun, belongs }, context);
   for (const one of refreshed.served) served.set(one.report.connection, one);
   return { served: unique.flatMap((name) => served.get(name) ?? []), bugs: refreshed.bugs };

@@ -8,6 +8,7 @@ import { salesforceAdapter } from '../adapters/salesforce.ts';
 import { secretsAdapter } from '../adapters/secrets.ts';
 import { signerAdapter } from '../adapters/signer.ts';
 import { tokenStoreAdapter } from '../adapters/token-store.ts';
+import { TARGET_TAGS } from '../core/connection/target.ts';
 import type { Rules } from '../core/context.ts';
 import type { Ports } from '../core/ports.ts';
 import { REQUEST_TIMEOUT_MS } from '../core/run.ts';
@@ -62,7 +63,7 @@ export function compose(settings: Settings): Parts {
     ports: {
       appflow: appflowAdapter(appflow),
       flows: flowsAdapter(appflow),
-      secrets: secretsAdapter(secretsManager),
+      secrets: secretsAdapter(secretsManager, TARGET_TAGS),
       store: tokenStoreAdapter(secretsManager, settings.tokenKmsKeyId),
       salesforce: salesforceAdapter,
       signer: signerAdapter(kms),

@@ -23,7 +23,14 @@ export function isQueueEvent(event: unknown): event is QueueEvent {
   return v.is(
     v.object({
       Records: v.pipe(
-        v.array(v.object({ eventSource: v.literal('aws:sqs'), messageId: v.string(), body: v.string() })),
+        v.array(
+          v.object({
+            eventSource: v.literal('aws:sqs'),
+            // It is logged.
+            messageId: v.pipe(v.string(), v.regex(/^[\w-]{1,100}$/)),
+            body: v.string(),
+          }),
+        ),
         v.minLength(1),
       ),
     }),

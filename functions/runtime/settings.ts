@@ -146,7 +146,8 @@ function entriesAt(places: readonly number[]): string {
  */
 async function isPublicSuffix(domain: string): Promise<boolean> {
   const { getPublicSuffix } = await import('tldts-icann');
-  return getPublicSuffix(domain) === domain;
+  // A star stands for several labels: below some domains, such as kobe.jp, every name is a suffix.
+  return getPublicSuffix(domain) === domain || (getPublicSuffix(`a.b.${domain}`)?.length ?? 0) > domain.length;
 }
 
 /** A prefix that begins another would take the other's secrets for its own, and ours would be served as connections. */

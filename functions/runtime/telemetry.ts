@@ -1,4 +1,5 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { isConnectionName } from '../core/connection/target.ts';
 import type { Dispatched } from '../core/dispatch.ts';
 import { RefreshError } from '../core/errors.ts';
 import { COMMAND } from '../core/hint.ts';
@@ -83,7 +84,8 @@ export async function recordTick(
   metrics.addMetric('MissingProfiles', MetricUnit.Count, summary.missingProfiles.length);
   metrics.addMetric('SharedProfiles', MetricUnit.Count, summary.sharedProfiles.length);
   try {
-    const waiting = await ports.escrow.list(run);
+    // Others may write parameters there too, and what is logged here must be a name.
+    const waiting = (await ports.escrow.list(run)).filter(isConnectionName);
     for (const connection of waiting.slice(0, LINES))
       log.warn(
         `${connection}: a refresh token waits in escrow → the next refresh stores it; if it stays, see TOKEN_NOT_PERSISTED in the runbook`,

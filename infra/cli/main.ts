@@ -45,8 +45,16 @@ const program = new Command('appflow-token-refresher')
   .configureOutput({
     writeOut: (help) => say`${shown(help)}`,
     writeErr: (help) => note`${shown(help)}`,
-    // It quotes what it complains of, so that no line break in there is its own.
-    outputError: (complaint) => note`${lines(complaint.trimEnd().split(/\n(?=\(Did you mean )/))}`,
+    // It quotes what it complains of, so that no line break in there is its own. A value may be a secret that was put in the wrong place: of an
+    // option its name is enough, and of arguments too many their number.
+    outputError: (complaint) =>
+      note`${lines(
+        complaint
+          .trimEnd()
+          .replace(/(option '--?[\w-]*)=.*'(?=$|\n\(Did )/s, "$1'")
+          .replace(/( but got \d+): .*$/s, '$1.')
+          .split(/\n(?=\(Did you mean )/),
+      )}`,
   })
   .exitOverride();
 
@@ -188,10 +196,10 @@ for (const { options } of program.commands) {
   }
 }
 
-// Whoever reads stdout may have seen enough.
-process.stdout.on('error', () => void end());
+// Whoever reads stdout may have seen enough. What was to come is not known to be well.
+process.stdout.on('error', () => void end(() => EXIT.pipeClosed));
 // Thrown where nobody waits, such as by the socket of a library or a terminal that is gone. Node would print it as it is.
-process.on('uncaughtException', (error) => void end(error));
+process.on('uncaughtException', (error) => void end(() => explain(error)));
 try {
   await program.parseAsync();
 } catch (error) {
@@ -199,11 +207,11 @@ try {
 }
 
 /** Ends the process, whatever it was at. Writing that fails brings it here again. */
-async function end(error?: unknown): Promise<void> {
+async function end(code: () => number): Promise<void> {
   if (isEnding) return;
   isEnding = true;
   await Promise.all([...LAST_ACTS].map((act) => act()));
-  process.exit(error === undefined ? EXIT.well : explain(error));
+  process.exit(code());
 }
 
 function explain(error: unknown): number {

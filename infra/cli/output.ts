@@ -2,7 +2,8 @@ import { styleText } from 'node:util';
 import type { ConnectionReport } from '../../functions/core/report.ts';
 
 /** Exit codes, for scripts. They are public: `--help` lists them. */
-export const EXIT = { well: 0, unwell: 1, usage: 2, aws: 3, interrupted: 130 } as const;
+/** The last one is what a shell shows of a program that a closed pipe has ended (128 + SIGPIPE). */
+export const EXIT = { well: 0, unwell: 1, usage: 2, aws: 3, interrupted: 130, pipeClosed: 141 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold';

@@ -102,6 +102,11 @@ const MOST_INPUT = 65_536;
  * @throws RefreshError `INPUT_INVALID` where more comes than a secret can hold
  */
 export async function secretLines(): Promise<Redacted[]> {
+  if (process.stdin.isTTY)
+    throw inputError(
+      'A secret that is typed here would be shown.',
+      'Send it through a pipe or from a file; or leave the option out, and type it unseen where it is asked for.',
+    );
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of process.stdin) {

@@ -18,7 +18,7 @@ import {
   text,
   trouble,
 } from './output.ts';
-import { forOperator, inputError, presses, type Session } from './session.ts';
+import { forOperator, inputError, LAST_ACTS, presses, type Session, SIGNALS } from './session.ts';
 
 /** Connections served at once: no call rate of AppFlow's is published. */
 const AT_ONCE = 5;
@@ -85,14 +85,15 @@ export async function serveAll(
   const rest = [...names];
   let interrupted = false;
   const press = presses();
-  const interrupt = () => {
+  const interrupt = (signal: NodeJS.Signals) => {
     const which = press();
     if (which === 'again' || dryRun) process.exit(EXIT.interrupted);
     if (which === 'echo') return;
     interrupted = true;
-    note`\nFinishing the connections that are under way; Ctrl-C again ends at once.`;
+    // After SIGHUP there is no terminal left to write to.
+    if (signal !== 'SIGHUP') note`\nFinishing the connections that are under way; Ctrl-C again ends at once.`;
   };
-  process.on('SIGINT', interrupt);
+  for (const signal of SIGNALS) process.on(signal, interrupt);
   const worker = async () => {
     while (!interrupted) {
       const name = rest.shift();
@@ -110,10 +111,18 @@ export async function serveAll(
       }
     }
   };
+  const workers = Promise.all(Array.from({ length: AT_ONCE }, worker));
+  // Also where nobody reads any more: a token that Salesforce has rotated is lost if it is not stored.
+  const lastAct = async () => {
+    interrupted = true;
+    if (!dryRun) await workers;
+  };
+  LAST_ACTS.add(lastAct);
   try {
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    await workers;
   } finally {
-    process.off('SIGINT', interrupt);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+    LAST_ACTS.delete(lastAct);
   }
   if (unexpected.length > 0) throw unexpected[0];
   return { reports: names.flatMap((name) => reports.get(name) ?? []), left: rest.length };

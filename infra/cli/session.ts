@@ -61,6 +61,9 @@ export async function openSession(json: boolean): Promise<Session> {
 /** What must not be left undone however the process ends, such as by a bug or with its terminal. */
 export const LAST_ACTS = new Set<() => Promise<void>>();
 
+/** What ends a command from outside, or the person at it. Windows knows only the first. */
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
 /** Milliseconds. npx passes Ctrl-C on to a command that the terminal has told already. */
 const ECHO = 1_000;
 

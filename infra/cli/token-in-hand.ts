@@ -4,10 +4,10 @@ import type { Redacted } from '../../functions/core/redacted.ts';
 import { withRetries } from '../../functions/core/retry.ts';
 import type { Run } from '../../functions/core/run.ts';
 import { EXIT, note } from './output.ts';
-import { Cancelled, LAST_ACTS, presses } from './session.ts';
+import { Cancelled, LAST_ACTS, presses, SIGNALS } from './session.ts';
 
 /** The last one is none: stdin ended at a question, and nothing is left to wait for. */
-const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit'] as const;
+const ENDS = [...SIGNALS, 'beforeExit'] as const;
 const RevokeRefused = v.object({ error: v.literal('invalid_token') });
 
 /**

@@ -1,10 +1,12 @@
 import {
   constants,
   createHash,
+  createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
   privateEncrypt,
+  randomBytes,
   verify,
 } from 'node:crypto';
 import type { KMSClient } from '@aws-sdk/client-kms';
@@ -118,6 +120,21 @@ describe('a JWT signed with a PEM key', () => {
   });
 });
 
+/** An odd number of that many bits, as a JWK spells it. */
+function number(bits: number): string {
+  const bytes = randomBytes(bits / 8);
+  bytes.writeUInt8(bytes.readUInt8(0) | 128, 0);
+  bytes.writeUInt8(bytes.readUInt8(bits / 8 - 1) | 1, bits / 8 - 1);
+  return bytes.toString('base64url');
+}
+
+/** What decodes as an RSA key and is none: making it takes no primes. */
+function junk(bits: number): KeyObject {
+  const three = 'Aw';
+  const rest = { d: number(bits - 8), p: three, q: three, dp: three, dq: three, qi: three };
+  return createPrivateKey({ format: 'jwk', key: { kty: 'RSA', n: number(bits), e: 'AQAB', ...rest } });
+}
+
 describe('checking keys and certificates', () => {
   const elliptic = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey;
@@ -138,6 +155,10 @@ describe('checking keys and certificates', () => {
       /of type rsa-pss\b/,
     ],
     ['an RSA key of 1024 bits', pemOf(short, 'pkcs8'), /1024 bits.*2048/],
+    // To sign with these would take seconds, and minutes for a longer one.
+    ['an RSA key of 8192 bits', pemOf(junk(8_192), 'pkcs1'), /8192 bits.*4096/],
+    ['an RSA key of 16384 bits', pemOf(junk(16_384), 'pkcs1'), /longer.*4096/],
+    ['an RSA key of 65536 bits', pemOf(junk(65_536), 'pkcs8'), /longer.*4096/],
     ['an RSA key of 1024 bits in base64', base64(pemOf(short, 'pkcs1')), /1024 bits.*2048/],
     ['an encrypted PKCS#8', privateKey.export({ ...passphrase, type: 'pkcs8' }).toString(), /encrypted.*passphrase/],
     ['an encrypted PKCS#1', privateKey.export({ ...passphrase, type: 'pkcs1' }).toString(), /encrypted.*passphrase/],
@@ -157,6 +178,8 @@ describe('checking keys and certificates', () => {
     ['nothing but blanks', '  \n ', /no PEM/],
   ])('names the problem with %s', (_what, text, problem) => {
     expect(privateKeyProblem(new Redacted(text))).toMatch(problem);
+    // OpenSSL keeps a list of errors, and Node may find there what belongs to the key before.
+    expect(privateKeyProblem(new Redacted(pkcs8))).toBeUndefined();
   });
 
   it('accepts an RSA key of 2048 bits', () => {

@@ -221,6 +221,42 @@ describe.concurrent('the command refresh', { timeout: PATIENCE }, () => {
     expect(stdout.match(/refreshed/g)).toHaveLength(5);
     expect(stderr).toContain('2 of 7 connections were not begun');
   });
+
+  it.each([
+    // All was under way, so all was finished.
+    ['SIGTERM', 0],
+    ['SIGHUP', 0],
+    ['SIGQUIT', 0],
+    ['whoever reads its output has seen enough', 141],
+  ])('loses no rotated token where %s comes while it is under way', async (end, exit) => {
+    const rotated = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    await using estate = await Estate.open(async ({ operation }, phase) => {
+      // What it would print meanwhile finds the pipe closed.
+      if (operation === 'UpdateConnectorProfile') await ended.promise;
+      if (operation === 'token:refresh_token' && phase === 'after') {
+        rotated.resolve();
+        await go.promise;
+      }
+      return undefined;
+    });
+    estate.world.salesforce.setRotation(CODE_APP, true);
+    estate.jwt('fast');
+    await estate.code('rotating', { handOver: 'ACCESS_TOKEN' });
+    const { code } = await estate.run(['refresh', 'rotating', 'fast'], {
+      while: async (_said, kill, _type, stopReading) => {
+        await rotated.promise;
+        if (end.startsWith('SIG')) kill(end === 'SIGTERM' || end === 'SIGHUP' ? end : 'SIGQUIT');
+        else stopReading();
+        ended.resolve();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        go.resolve();
+      },
+    });
+    expect(code).toBe(exit);
+    expect((await estate.run(['refresh', 'rotating'])).code).toBe(0);
+  });
 });
 
 describe.concurrent('the command add', { timeout: PATIENCE }, () => {

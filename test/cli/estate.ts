@@ -120,6 +120,8 @@ export class Estate implements AsyncDisposable {
         said: Said,
         kill: (signal?: NodeJS.Signals) => void,
         type: (keys: string) => void,
+        /** Stops reading what it prints, as `head` does once it has enough. */
+        stopReading: () => void,
       ) => Promise<void>;
     } = {},
   ): Promise<Result> {
@@ -148,6 +150,7 @@ export class Estate implements AsyncDisposable {
       said,
       (signal = 'SIGINT') => child.kill(signal),
       (keys) => child.stdin.end(keys),
+      () => child.stdout.destroy(),
     );
     const code = await ended;
     child.stdin.destroy();

@@ -124,6 +124,9 @@ describe.concurrent('an argument', { timeout: PATIENCE }, () => {
     [['add', 'x', '--interval', '-1'], /--interval.*looks like an option/],
     [['refresh', '--dryrun', 'sf-eu'], /unknown option '--dryrun'/],
     [['refresh', 'sf-eu', '-x'], /unknown option '-x'/],
+    [['add', 'x', '--client-secret=5Aep861.secret'], /^error: unknown option '--client-secret'\n/],
+    [['add', 'x', '--refresh-token=5Aep861\nsecret'], /^error: unknown option '--refresh-token'\n/],
+    [['add', 'x', '5Aep861.secret'], /^error: too many arguments for 'add'\. Expected 1 argument but got 2\.\n$/],
     [['status', 'sf-eu'], /too many arguments/],
     [['authorize', 'sf-eu', 'sf-us'], /too many arguments/],
     [['refresh', '--', '--all', 'a b'], /no connection can have such a name/],
@@ -132,6 +135,7 @@ describe.concurrent('an argument', { timeout: PATIENCE }, () => {
     const { code, stderr } = await estate.run(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(complaint);
+    expect(stderr).not.toContain('5Aep861');
     expect(estate.world.salesforce.calls).toEqual([]);
   });
 
@@ -154,6 +158,19 @@ describe.concurrent('stdin', { timeout: PATIENCE }, () => {
     });
     expect(code).toBe(2);
     expect(stderr).toContain('More than 65536 bytes came on stdin.');
+  });
+});
+
+describe.concurrent('a terminal', { timeout: PATIENCE }, () => {
+  it.each(['--refresh-token-stdin', '--client-secret-stdin'])('is no place to type what %s reads', async (option) => {
+    await using estate = await Estate.open();
+    const args = ['add', 'x', '--grant', 'AUTHORIZATION_CODE', '--client-id', CODE_APP, option];
+    const { code, stderr } = await estate.run([...args, '--login-url', estate.world.salesforce.url], {
+      terminal: true,
+      while: async (_said, _kill, type) => type('5Aep861.secret\r'),
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain('A secret that is typed here would be shown.');
   });
 });
 

@@ -15,20 +15,21 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 /** Runs install.mjs with an `npm` that brings a Node which ends with a status, or none. */
-function install(machine: string, brings: number | undefined) {
+function install(machine: string, brings: number | undefined, version = '24.21.0') {
   const bin = join(root, 'bin');
   mkdirSync(bin, { recursive: true });
   const node = join(root, 'node_modules/.bin/node');
-  const bring = brings === undefined ? '' : `printf '#!/bin/sh\\nexit ${brings}\\n' > ${node}; chmod +x ${node}`;
+  const bring =
+    brings === undefined ? '' : `printf '#!/bin/sh\\necho v${version}\\nexit ${brings}\\n' > ${node}; chmod +x ${node}`;
   writeFileSync(
     join(bin, 'npm'),
     `#!/bin/sh\necho "$@" >> ${root}/asked\nmkdir -p ${root}/node_modules/.bin\n${bring}\n`,
   );
   chmodSync(join(bin, 'npm'), 0o755);
-  const version = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${machine}' } })`;
+  const asked = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${machine}' } })`;
   const { status, stderr } = spawnSync(
     process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(version)}`, join(root, 'infra/install.mjs')],
+    ['--import', `data:text/javascript,${encodeURIComponent(asked)}`, join(root, 'infra/install.mjs')],
     { encoding: 'utf8', env: { PATH: `${bin}:/usr/bin:/bin` } },
   );
   return { status, stderr, hasNode: existsSync(node) };
@@ -53,6 +54,16 @@ test('where no package of Node fits, Node 24 on the machine serves', () => {
 test('a package of Node that does not run here is put out of the way of the one that does', () => {
   expect(install('24.1.0', 127)).toMatchObject({ status: 0, hasNode: false });
   expect(install('20.19.0', 127)).toMatchObject({ status: 1 });
+});
+
+test.each([
+  ['24.21.0', '24.0.0', false],
+  ['26.1.0', '24.18.1', false],
+  ['24.0.0', '24.21.0', true],
+  ['24.21.0', '24.21.0', true],
+  ['22.22.0', '24.0.0', true],
+])("of the machine's Node %s and a package's %s, the newer one from 24 on serves", (machine, brought, hasNode) => {
+  expect(install(machine, 0, brought)).toMatchObject({ status: 0, hasNode });
 });
 
 test('what is installed is not installed again', () => {

@@ -50,7 +50,7 @@ describe('the profile that a credential goes to', () => {
       code: 'PROFILE_MISMATCH',
       retryable: false,
       message:
-        'The value of appflow-token-refresher/payroll is for the connector profile payroll, and its tag, or what asked for this refresh, names theirs.',
+        'The value of appflow-token-refresher/payroll is for another connector profile than theirs, which its tag, or what asked for this refresh, names.',
       hint: 'If theirs is right, put "connectorProfileName": "theirs" into the value of appflow-token-refresher/payroll; if not, correct its tag connector-profile-name. Until then payroll is not refreshed.',
     });
     expect((await failure(world, 'payroll', true))?.code).toBe('PROFILE_MISMATCH');
@@ -116,6 +116,24 @@ describe('of several secrets on one profile', () => {
     world.clock.turn(3700);
     expect(await world.invoke('dispatch', {})).toMatchObject({ due: 1, enqueued: 1, sharedProfiles: ['both'] });
   });
+
+  it.each(['AccessDeniedException', 'InternalServiceError'])(
+    'the served one keeps its profile where it cannot be described: %s',
+    async (code) => {
+      const world = await testWorld({
+        intercept: ({ operation, input }, phase) =>
+          phase === 'before' && operation === 'DescribeSecret' && JSON.stringify(input).includes('/z-first')
+            ? { status: 400, code }
+            : undefined,
+      });
+      world.addJwt('z-first', {}, { 'connector-profile-name': 'both' });
+      world.clock.turn(60);
+      world.addJwt('a-second', {}, { 'connector-profile-name': 'both' });
+      const report = await world.refresh(['z-first', 'a-second']);
+      expect(report.connections.map(({ outcome }) => outcome)).toEqual(['failed', 'failed']);
+      expect(report.connections[1]?.error?.code).toBe('PROFILE_SHARED');
+    },
+  );
 
   it('the name decides where both were created at once', async () => {
     const world = await testWorld();

@@ -252,7 +252,7 @@ describe('settings', () => {
     }
   });
 
-  it.each(['*.co.uk', '*.com.au', '*.gov.uk', '*.co.jp', '*.anything.ck'])(
+  it.each(['*.co.uk', '*.com.au', '*.gov.uk', '*.co.jp', '*.anything.ck', '*.kobe.jp', '*.nom.br'])(
     'reject the host %s, below which anybody may register a name',
     async (entry) => {
       for (const name of ['LOGIN_HOSTS', 'INSTANCE_HOSTS'])

@@ -56,7 +56,8 @@ export function checkBinding(connection: Connection, target: Target, { secretPre
   if (target.connectorProfileName === bound) return;
   throw new RefreshError(
     'PROFILE_MISMATCH',
-    `The value of ${secretPrefix}${name} is for the connector profile ${bound}, and its tag, or what asked for this refresh, names ${target.connectorProfileName}.`,
+    // What the value names may be a token that was pasted in the wrong place.
+    `The value of ${secretPrefix}${name} is for another connector profile than ${target.connectorProfileName}, which its tag, or what asked for this refresh, names.`,
     `If ${target.connectorProfileName} is right, put "connectorProfileName": "${target.connectorProfileName}" into the value of ${secretPrefix}${name}; if not, correct its tag connector-profile-name. Until then ${name} is not refreshed.`,
   );
 }

@@ -194,8 +194,10 @@ function loginUrlOf({ values: { loginUrl: given }, problems, rules }: Parsing): 
 
 function checkArn(arn: string, { problems, rules }: Parsing): void {
   const problem = violation('clientCredentialsArn', arn);
-  // arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-RANDOM
-  const secretName = /^arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)$/.exec(arn)?.[1];
+  // arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-RANDOM. Messages and commands in hints repeat it, so it is a name and no prose.
+  const secretName = /^arn:aws:secretsmanager:[a-z0-9-]{1,40}:\d{12}:secret:([A-Za-z0-9/_+=.@-]{1,519})$/.exec(
+    arn,
+  )?.[1];
   if (problem !== undefined) {
     problems.add(problem, 'CONSTRAINT_VIOLATED');
   } else if (secretName === undefined) {

@@ -40,6 +40,11 @@ export interface TargetRules {
 /** Tags of the operator's secret: what must be known without reading its value. */
 const PROFILE_TAG = 'connector-profile-name';
 const INTERVAL_TAG = 'refresh-interval-seconds';
+/** No other tags of an operator's secret are read. */
+export const TARGET_TAGS: ReadonlySet<string> = new Set([PROFILE_TAG, INTERVAL_TAG]);
+
+/** Seconds. Alarms measure by the interval, so a tag that made it years would stop a connection without a word. */
+const LONGEST_BY_TAG = 86_400;
 
 /**
  * The one rule for a connection's name: what is left for it in a secret's name (CreateSecret: `[A-Za-z0-9/_+=.@-]`, at most 512 characters), and no `-` in
@@ -78,6 +83,9 @@ export function targetOf(secret: ListedSecret, rules: TargetRules): ListedTarget
       `the tag ${PROFILE_TAG}, or without it the name of the connection, is not a profile name that a tag can spell`,
     );
   if (intervalSeconds === undefined) problems.push(`the tag ${INTERVAL_TAG} is not a whole number of seconds`);
+  const longest = Math.max(LONGEST_BY_TAG, rules.refreshIntervalSeconds);
+  if (intervalSeconds !== undefined && intervalSeconds > longest)
+    problems.push(`the tag ${INTERVAL_TAG} is more than ${longest}`);
   if (intervalSeconds !== undefined && problems.length === 0)
     return {
       connection,

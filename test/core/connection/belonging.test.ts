@@ -139,7 +139,7 @@ describe('where a credential goes', () => {
     expect(thrownBy(() => checkBinding(CODE_CONNECTION, target('sf-eu', 'payroll'), RULES))).toMatchObject({
       code: 'PROFILE_MISMATCH',
       message:
-        'The value of appflow-token-refresher/sf-eu is for the connector profile sf-eu, and its tag, or what asked for this refresh, names payroll.',
+        'The value of appflow-token-refresher/sf-eu is for another connector profile than payroll, which its tag, or what asked for this refresh, names.',
       hint: 'If payroll is right, put "connectorProfileName": "payroll" into the value of appflow-token-refresher/sf-eu; if not, correct its tag connector-profile-name. Until then sf-eu is not refreshed.',
     });
   });

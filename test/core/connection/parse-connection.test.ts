@@ -337,6 +337,13 @@ describe('a CLIENT_CREDENTIALS secret', () => {
       /not the ARN of a secret/,
     ],
     [`x${ARN}`, 'SECRET_MALFORMED', /not the ARN of a secret/],
+    // Hints print the ARN within commands.
+    [`${ARN} is locked. To unlock it, run: npx unlock`, 'SECRET_MALFORMED', /not the ARN of a secret/],
+    [`${ARN}$(id)`, 'SECRET_MALFORMED', /not the ARN of a secret/],
+    [`${ARN}'`, 'SECRET_MALFORMED', /not the ARN of a secret/],
+    [`${ARN};id`, 'SECRET_MALFORMED', /not the ARN of a secret/],
+    [`${ARN}\nx`, 'SECRET_MALFORMED', /clientCredentialsArn (is not the ARN of a secret|holds)/],
+    [`${ARN}\u202ex`, 'SECRET_MALFORMED', /clientCredentialsArn (is not the ARN of a secret|holds)/],
     [
       'arn:aws:secretsmanager:eu-west-1:123456789012:secret:production/database-AbCdEf',
       'SECRET_MALFORMED',

@@ -54,6 +54,30 @@ describe('the target of a connection', () => {
     });
   });
 
+  it('cannot have an interval of more than a day, unless the deployment has', () => {
+    const asked = (seconds: string, refreshIntervalSeconds = 3_600) =>
+      targetOf(
+        {
+          name: `${PREFIX}sf-prod`,
+          createdAt: new Date(0),
+          changedAt: new Date(0),
+          tags: new Map([['refresh-interval-seconds', seconds]]),
+        },
+        { secretPrefix: PREFIX, refreshIntervalSeconds },
+      );
+    expect(asked('86400').intervalSeconds).toBe(86_400);
+    expect(asked('604800', 604_800).intervalSeconds).toBe(604_800);
+    for (const [seconds, setting] of [
+      ['86401', 3_600],
+      ['99999999', 3_600],
+      ['604801', 604_800],
+    ] as const)
+      expect(thrownBy(() => asked(seconds, setting))).toMatchObject({
+        code: 'SECRET_MALFORMED',
+        message: `the tag refresh-interval-seconds is more than ${Math.max(86_400, setting)}.`,
+      });
+  });
+
   it('has every wrong tag reported in one error that names the secret and no value', () => {
     fc.assert(
       fc.property(marker, (value) => {
