@@ -5,7 +5,7 @@ It lives by your own AWS credentials and by the functions' settings, in the same
 AWS_PROFILE, SECRET_PREFIX, TOKEN_PREFIX, REFRESH_INTERVAL_SECONDS, TICK_SECONDS, LOGIN_HOSTS, … Where you deployed others, set them here too.
 Against the local services: npm run stack, and paste the exports that it prints.
 
-Results go to stdout, all else to stderr. NO_COLOR turns colours off. No secret is taken as an argument, and none is ever printed.
+Results go to stdout, all else to stderr. NO_COLOR turns colours off. No secret is taken as an argument, and none is printed.
 
 Exit codes:
   0    everything is healthy
