@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -21,7 +22,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 // Every file is a process of its own, and loads the SDK again: compiled once, that is a tenth of the whole run.
-process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/compiled-for-tests';
+process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/compiled-for-tests');
 
 export default defineConfig({
   test: {

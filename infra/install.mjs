@@ -52,25 +52,14 @@ function installedByHand() {
 // Locked like every other package, one for each platform that has one.
 const node = new URL('node_modules/.bin/node', root);
 
-/** Such as [24, 0, 0]; nothing where it is none. */
-function numbers(version) {
-  return /(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number);
-}
-
-function isNewer(one, other) {
-  const at = one.findIndex((number, index) => number !== other[index]);
-  return at >= 0 && one[at] > other[at];
-}
-
 /**
  * The machine's own Node serves where no package fits the platform, where the one that is there does not run, such as on a Linux without glibc,
  * and where its own is a newer one: the package for Apple silicon has been left behind, and lacks what was mended since.
  */
 function settleForOwnNode() {
   const asked = existsSync(node) && spawnSync(fileURLToPath(node), ['--version'], { shell: windows, encoding: 'utf8' });
-  const brought = asked && asked.status === 0 ? (numbers(asked.stdout) ?? [24, 0, 0]) : undefined;
-  const own = numbers(process.versions.node) ?? [0, 0, 0];
-  if (brought !== undefined && !(own[0] >= 24 && isNewer(own, brought))) return;
+  const isOwnNewer = (brought) => process.version.localeCompare(brought, 'en', { numeric: true }) > 0;
+  if (asked && asked.status === 0 && !(Number(major) >= 24 && isOwnNewer(asked.stdout.trim()))) return;
   if (Number(major) < 24)
     fail(
       `There is no Node 24 for ${process.platform} ${process.arch} among the packages: install Node 24 or newer yourself.`,

@@ -20,10 +20,10 @@ const FEWEST_BITS = 2048;
 /** A signature blocks the whole function: minutes at 65,536 bits, so that one key would stop all others of its batch. */
 const MOST_BITS = 4096;
 /**
- * Characters of base64 in a PEM. A key of 4,096 bits has about 3,200. What is far longer is never decoded: asked for the details of a key of more
- * than 16,384 bits, OpenSSL leaves an error behind, and Node then calls the next key that it reads damaged, which is another connection's.
+ * Bytes of the public half (RFC 8017 appendix A.1.1): modulus and exponent. They are counted before a key is asked for its details: from one of more
+ * than 16,384 bits OpenSSL then leaves an error behind, and Node calls the next key that it reads damaged, which is another connection's.
  */
-const MOST_BASE64 = 4_800;
+const MOST_PUBLIC_BYTES = 600;
 /** Parsed keys kept in a warm function: signing with a kept key is twice as fast as from PEM. Keyed by a digest, so no PEM is kept. */
 const keys = new Map<string, KeyObject>();
 const MOST_KEYS = 256;
@@ -142,8 +142,6 @@ export function privateKeyProblem(pem: Redacted): string | undefined {
   if (kind === 'EC PRIVATE KEY' || kind === 'EC PARAMETERS')
     return 'is an elliptic curve key; Salesforce takes RSA alone';
   if (kind !== 'RSA PRIVATE KEY' && kind !== 'PRIVATE KEY') return 'is a PEM of another kind than a private key';
-  if ((/PRIVATE KEY-----([^-]*)/.exec(text)?.[1]?.length ?? 0) > MOST_BASE64)
-    return `is longer than a key of ${MOST_BITS} bits, the most that is taken`;
   let key: KeyObject;
   try {
     key = createPrivateKey(text);
@@ -152,6 +150,8 @@ export function privateKeyProblem(pem: Redacted): string | undefined {
     return 'is damaged: its text cannot be decoded';
   }
   if (key.asymmetricKeyType !== 'rsa') return `is a key of type ${key.asymmetricKeyType}; Salesforce takes RSA alone`;
+  if (createPublicKey(key).export({ type: 'pkcs1', format: 'der' }).length > MOST_PUBLIC_BYTES)
+    return `is longer than a key of ${MOST_BITS} bits, the most that is taken`;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
   if (bits < FEWEST_BITS) return `has ${bits} bits; at least ${FEWEST_BITS} are needed`;
   if (bits > MOST_BITS) return `has ${bits} bits; at most ${MOST_BITS} are taken`;

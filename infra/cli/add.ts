@@ -1,6 +1,11 @@
 import { isListedHost } from '../../functions/core/connection/listed-hosts.ts';
 import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
-import { isConnectionName, isProfileName, listedTargets } from '../../functions/core/connection/target.ts';
+import {
+  isConnectionName,
+  isProfileName,
+  listedTargets,
+  longestInterval,
+} from '../../functions/core/connection/target.ts';
 import type { GrantType } from '../../functions/core/credentials.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { COMMAND } from '../../functions/core/hint.ts';
@@ -63,6 +68,11 @@ async function freePlace(session: Session, name: string, flags: AddArguments, qu
   const { rules, ports } = session;
   if (!isConnectionName(name))
     throw inputError('No connection can have such a name.', 'Use at most 400 of A-Z a-z 0-9 / _ + = . @ -');
+  if ((flags.interval ?? 0) > longestInterval(rules))
+    throw inputError(
+      `--interval is more than ${longestInterval(rules)} seconds.`,
+      'A longer one is the interval of the deployment: REFRESH_INTERVAL_SECONDS.',
+    );
   const secretName = rules.secretPrefix + name;
   const run = session.run();
   const existing = await orError(() => ports.secrets.describe(secretName, run));

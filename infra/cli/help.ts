@@ -12,7 +12,8 @@ Exit codes:
   1    a connection failed, or is unhealthy
   2    the arguments, the input or the environment variables are wrong
   3    AWS could not be asked, so nothing is known
-  130  interrupted`,
+  130  interrupted
+  141  whoever read the output has closed the pipe`,
   status: `
 ✓ healthy; ● due, an attempt is on its way; ✗ unhealthy: overdue (by a quarter of its interval or three ticks, as the alarm has it), or something
 is wrong with it. New secrets show up within five minutes. --json:

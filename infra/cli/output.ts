@@ -1,8 +1,10 @@
 import { styleText } from 'node:util';
 import type { ConnectionReport } from '../../functions/core/report.ts';
 
-/** Exit codes, for scripts. They are public: `--help` lists them. */
-/** The last one is what a shell shows of a program that a closed pipe has ended (128 + SIGPIPE). */
+/**
+ * Exit codes, for scripts. They are public: `--help` lists them. The last two are what a shell shows of a program that a signal has ended: 128, and
+ * SIGINT or SIGPIPE.
+ */
 export const EXIT = { well: 0, unwell: 1, usage: 2, aws: 3, interrupted: 130, pipeClosed: 141 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

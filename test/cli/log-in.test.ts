@@ -345,6 +345,7 @@ describe.concurrent('the token of a log-in', { timeout: PATIENCE }, () => {
     ['the person says no', '\r', undefined],
     ['Ctrl-C is pressed at the question', '\u0003', undefined],
     ['a signal comes at the question', undefined, 'SIGTERM'],
+    ['Ctrl-\\ is pressed elsewhere', undefined, 'SIGQUIT'],
     ['the terminal hangs up at the question', undefined, 'SIGHUP'],
     ['nobody answers any more', '', undefined],
   ] as const)('is revoked where %s', async (_when, keys, signal) => {

@@ -151,10 +151,7 @@ describe('what is said of an input that is wrong', () => {
   });
 });
 
-it('a list with thousands of wrong entries is refused as fast as it is read', () => {
-  const input = { name: 'a', tags: Array.from({ length: 60_000 }, () => 0) };
-  const started = process.cpuUsage();
-  expect(wrong(input)).toHaveLength(60_000);
-  // Each entry compared with each other one took minutes.
-  expect(process.cpuUsage(started).user / 1e6).toBeLessThan(20);
+it('each of thousands of wrong entries is said once, in the time that a test has', () => {
+  // Held against each other one, they took minutes.
+  expect(wrong({ name: 'a', tags: Array.from({ length: 60_000 }, () => 0) })).toHaveLength(60_000);
 });

@@ -26,7 +26,7 @@ function install(machine: string, brings: number | undefined, version = '24.21.0
     `#!/bin/sh\necho "$@" >> ${root}/asked\nmkdir -p ${root}/node_modules/.bin\n${bring}\n`,
   );
   chmodSync(join(bin, 'npm'), 0o755);
-  const asked = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${machine}' } })`;
+  const asked = `for (const [name, value] of [['versions', { ...process.versions, node: '${machine}' }], ['version', 'v${machine}']]) Object.defineProperty(process, name, { value })`;
   const { status, stderr } = spawnSync(
     process.execPath,
     ['--import', `data:text/javascript,${encodeURIComponent(asked)}`, join(root, 'infra/install.mjs')],
@@ -60,6 +60,7 @@ test.each([
   ['24.21.0', '24.0.0', false],
   ['26.1.0', '24.18.1', false],
   ['24.0.0', '24.21.0', true],
+  ['24.9.0', '24.21.0', true],
   ['24.21.0', '24.21.0', true],
   ['22.22.0', '24.0.0', true],
 ])("of the machine's Node %s and a package's %s, the newer one from 24 on serves", (machine, brought, hasNode) => {

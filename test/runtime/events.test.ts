@@ -24,6 +24,8 @@ const EVENTS: readonly (readonly [string, unknown])[] = [
   ['an unknown key', { [MARKER]: MARKER }],
   ['the key __proto__', JSON.parse(`{"__proto__": {"connections": ["${MARKER}"]}}`)],
   ['the key constructor', { constructor: { name: MARKER } }],
+  ['a message with a long id', { Records: [{ eventSource: 'aws:sqs', messageId: `${MARKER} `, body: '{}' }] }],
+  ['too many names', { connections: Array.from({ length: 1_001 }, (_, n) => `sf-${n}`) }],
   [
     'values of the wrong kinds',
     {

@@ -1,3 +1,4 @@
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { captureOutput } from '../../infra/local/output.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
@@ -122,6 +123,24 @@ describe('the gauges of every tick', () => {
     world.clock.turn(110);
     await world.refresh(['sf']);
     expect((await tick(world)).metric('TokensInEscrow')).toBe(0);
+  });
+
+  it('count in escrow only what is called as a connection can be, and log no other name', async () => {
+    const world = await testWorld();
+    const client = new SSMClient({ endpoint: world.aws.url, region: 'us-east-1' });
+    // Spelled as ours are: a line break, and a character that a terminal obeys.
+    for (const name of ['sf', 'x_0ay', 'x_9by', '-x'])
+      await client.send(
+        new PutParameterCommand({
+          Name: `/appflow-token-refresher/escrow/${name}`,
+          Value: 'x',
+          Type: 'SecureString',
+        }),
+      );
+    client.destroy();
+    const { metric, logs } = await tick(world);
+    expect(metric('TokensInEscrow')).toBe(1);
+    expect(logs.filter(({ message }) => String(message).includes('escrow'))).toHaveLength(1);
   });
 
   it('are sent without those of escrow when Parameter Store denies access', async () => {

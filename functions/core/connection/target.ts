@@ -43,8 +43,7 @@ const INTERVAL_TAG = 'refresh-interval-seconds';
 /** No other tags of an operator's secret are read. */
 export const TARGET_TAGS: ReadonlySet<string> = new Set([PROFILE_TAG, INTERVAL_TAG]);
 
-/** Seconds. Alarms measure by the interval, so a tag that made it years would stop a connection without a word. */
-const LONGEST_BY_TAG = 86_400;
+const DAY_SECONDS = 86_400;
 
 /**
  * The one rule for a connection's name: what is left for it in a secret's name (CreateSecret: `[A-Za-z0-9/_+=.@-]`, at most 512 characters), and no `-` in
@@ -66,6 +65,11 @@ export function intervalOf(tag: string): number | undefined {
   return /^[1-9]\d{0,7}$/.test(tag) ? Number(tag) : undefined;
 }
 
+/** Seconds that a tag may say. Alarms measure by the interval, so one of years would stop a connection without a word. */
+export function longestInterval({ refreshIntervalSeconds }: Pick<TargetRules, 'refreshIntervalSeconds'>): number {
+  return Math.max(DAY_SECONDS, refreshIntervalSeconds);
+}
+
 /**
  * What a connection's secret says about it without its value.
  *
@@ -83,9 +87,8 @@ export function targetOf(secret: ListedSecret, rules: TargetRules): ListedTarget
       `the tag ${PROFILE_TAG}, or without it the name of the connection, is not a profile name that a tag can spell`,
     );
   if (intervalSeconds === undefined) problems.push(`the tag ${INTERVAL_TAG} is not a whole number of seconds`);
-  const longest = Math.max(LONGEST_BY_TAG, rules.refreshIntervalSeconds);
-  if (intervalSeconds !== undefined && intervalSeconds > longest)
-    problems.push(`the tag ${INTERVAL_TAG} is more than ${longest}`);
+  else if (intervalSeconds > longestInterval(rules))
+    problems.push(`the tag ${INTERVAL_TAG} is more than ${longestInterval(rules)}`);
   if (intervalSeconds !== undefined && problems.length === 0)
     return {
       connection,
