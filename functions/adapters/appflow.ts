@@ -61,10 +61,13 @@ const ConnectorsAnswer = v.object({
 const End = v.object({ connectorType: text, connectorProfileName: text });
 const FlowAnswer = v.object({
   flowStatus: text,
+  flowStatusMessage: text,
   sourceFlowConfig: v.nullish(End),
   destinationFlowConfigList: v.nullish(v.array(End)),
   triggerConfig: v.nullish(v.object({ triggerType: text })),
-  lastRunExecutionDetails: v.nullish(v.object({ mostRecentExecutionTime: date })),
+  lastRunExecutionDetails: v.nullish(
+    v.object({ mostRecentExecutionTime: date, mostRecentExecutionStatus: text, mostRecentExecutionMessage: text }),
+  ),
 });
 
 /** @throws RefreshError `APPFLOW_UNAVAILABLE` where an answer is none of AppFlow's */
@@ -175,15 +178,26 @@ export function flowsAdapter(client: AppflowClient): Flows {
         }
       });
       if (answer === undefined) return undefined;
-      const ends = [answer.sourceFlowConfig, ...(answer.destinationFlowConfigList ?? [])];
-      const names = ends.flatMap((end) =>
-        end?.connectorType === 'Salesforce' ? (end.connectorProfileName ?? []) : [],
-      );
+      const profilesOf = (ends: readonly (v.InferOutput<typeof End> | undefined)[]) => [
+        ...new Set(
+          ends.flatMap((end) => (end?.connectorType === 'Salesforce' ? (end.connectorProfileName ?? []) : [])),
+        ),
+      ];
+      const source = profilesOf([answer.sourceFlowConfig]);
+      const destination = profilesOf(answer.destinationFlowConfigList ?? []);
+      const { mostRecentExecutionTime, mostRecentExecutionStatus, mostRecentExecutionMessage } =
+        answer.lastRunExecutionDetails ?? {};
+      const errorTexts = [
+        answer.flowStatus === 'Active' ? undefined : answer.flowStatusMessage,
+        mostRecentExecutionStatus === 'Error' ? mostRecentExecutionMessage : undefined,
+      ];
       return {
-        connectorProfileNames: [...new Set(names)],
+        connectorProfileNames: [...new Set([...source, ...destination])],
+        profilesAt: { source, destination },
         triggerType: answer.triggerConfig?.triggerType,
         isActive: answer.flowStatus === 'Active',
-        lastRunAt: answer.lastRunExecutionDetails?.mostRecentExecutionTime,
+        lastRunAt: mostRecentExecutionTime,
+        errorTexts: errorTexts.filter((one) => one !== undefined),
       };
     },
     async start(flowName, clientToken, run) {
