@@ -63,7 +63,7 @@ const FlowAnswer = v.object({
   flowStatus: text,
   flowStatusMessage: text,
   sourceFlowConfig: v.nullish(End),
-  destinationFlowConfigList: v.nullish(v.array(End)),
+  destinationFlowConfigList: v.nullish(v.array(v.nullish(End))),
   triggerConfig: v.nullish(v.object({ triggerType: text })),
   lastRunExecutionDetails: v.nullish(
     v.object({ mostRecentExecutionTime: date, mostRecentExecutionStatus: text, mostRecentExecutionMessage: text }),

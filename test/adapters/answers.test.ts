@@ -274,6 +274,17 @@ describe('lists', () => {
       ],
     });
     expect(await ports.escrow.list(run)).toEqual(['x', 'y', 'w']);
+    retell('DescribeFlow', {
+      sourceFlowConfig: null,
+      destinationFlowConfigList: [null, { connectorType: 'Salesforce', connectorProfileName: 'sf' }],
+      triggerConfig: null,
+      lastRunExecutionDetails: null,
+    });
+    expect(await ports.flows.flow('f', run)).toMatchObject({
+      connectorProfileNames: ['sf'],
+      profilesAt: { source: [], destination: ['sf'] },
+      errorTexts: [],
+    });
     retell('DescribeSecret', { Name: 't/a', DeletedDate: null, VersionIdsToStages: { v: ['L', null], w: null } });
     expect([...(await ports.store.stages('t/a', run))]).toEqual([['L', 'v']]);
     retell('ListSecretVersionIds', { Versions: [null, { VersionId: 'v', CreatedDate: null }] });
