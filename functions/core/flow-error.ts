@@ -75,7 +75,6 @@ export function readFlowError(given: string): FlowError {
   }));
   if (said.length === 0) return unnamed(text) ?? { kind: 'unknown', about: about(text, given.length) };
   const ours = said.filter(({ isSalesforce }) => isSalesforce);
-  if (ours.length === 0) return { kind: 'other' };
   for (const { end, details } of ours) if (refusal(details) === 'log-in') return { kind: 'log-in', end };
   for (const { end, details } of ours) {
     const at = end === undefined ? '' : ` at the ${end}`;

@@ -75,6 +75,8 @@ async function outcome(ask: () => Promise<unknown>): Promise<unknown> {
     (error: unknown) => {
       if (error instanceof RefreshError) {
         expect(everythingSaidBy(error)).not.toContain(MARKER);
+        // What nobody of AWS has said is no refusal of AWS.
+        expect(error.message).not.toContain('HTTP 200');
         return error.code;
       }
       throw error;
@@ -192,6 +194,22 @@ describe('a batch of secrets', () => {
   ])('that answers %j gives %s', async (body, code) => {
     retell('BatchGetSecretValue', body);
     expect(await values(['t/a'])).toEqual({ 't/a': code });
+  });
+
+  it.each([
+    [[`${ARN}t/a-AbCdEf`, `${ARN}t/b`], { 't/a': 'ACCESS_DENIED', 't/b': 'ACCESS_DENIED' }],
+    [[`${ARN}t/b-AbCdEf-QwErTy`], { 't/b-AbCdEf': 'ACCESS_DENIED', 't/a': 'SECRETS_UNAVAILABLE' }],
+    [[`${ARN}t/b-AbCdEf`], { 't/b-AbCdEf': 'ACCESS_DENIED', 't/a': 'SECRETS_UNAVAILABLE' }],
+    [[`${ARN}t/a-QwErTy`], { 't/a': 'ACCESS_DENIED', 't/b': 'SECRETS_UNAVAILABLE' }],
+    [['t/a'], { 't/a': 'ACCESS_DENIED', 't/b': 'SECRETS_UNAVAILABLE' }],
+    [[null], { 't/a': 'SECRETS_UNAVAILABLE', 't/b': 'SECRETS_UNAVAILABLE' }],
+    [[null, null], { 't/a': 'ACCESS_DENIED', 't/b': 'ACCESS_DENIED' }],
+    [['arn:aws:kms:us-east-1:123456789012:key/t/a'], { 't/a': 'SECRETS_UNAVAILABLE', 't/b': 'SECRETS_UNAVAILABLE' }],
+  ])('that refuses %j refuses no other', async (ids, expected) => {
+    retell('BatchGetSecretValue', {
+      Errors: ids.map((SecretId) => ({ SecretId, ErrorCode: 'AccessDeniedException' })),
+    });
+    expect(await values(Object.keys(expected))).toEqual(expected);
   });
 
   it('says of no secret that it does not exist where the answer leaves it out', async () => {

@@ -60,4 +60,19 @@ describe('the answers of AWS', () => {
     const { connections } = await world.refresh(['sf', 'other']);
     expect(connections).toMatchObject([{ error: { code } }, { outcome: 'refreshed' }]);
   });
+
+  it('may tell of the queue what no SDK understands, and that is no bug', async () => {
+    const world = await testWorld();
+    world.addJwt('sf');
+    for (const answer of [
+      { Successful: [null], Failed: [null] },
+      { Successful: [{ Id: '0', MD5OfMessageBody: 'x' }] },
+    ]) {
+      world.aws.forms.retell = ({ operation }) => (operation === 'SendMessageBatch' ? answer : undefined);
+      const sent = await world.invoke('dispatch', { force: true }).catch((error: Error) => error.name);
+      expect(sent).toEqual(
+        answer.Successful[0] === null ? 'APPFLOW_UNAVAILABLE' : expect.objectContaining({ enqueued: 1 }),
+      );
+    }
+  });
 });
