@@ -69,7 +69,7 @@ module.exports = {
         pathNot: [
           VOCABULARY,
           '^functions/core/connection/connection\\.ts$',
-          '^functions/adapters/(aws-call|kept-tags|secret-call|salesforce-(refusal|reply))\\.ts$',
+          '^functions/adapters/(aws-answer|aws-call|kept-tags|secret-call|salesforce-(refusal|reply))\\.ts$',
         ],
       },
     },
@@ -111,7 +111,7 @@ module.exports = {
           '^infra/(cli/|(install|node24)\\.mjs$)',
           '^functions/core/',
           '^functions/runtime/(clock|compose|settings)\\.ts$',
-          '^functions/adapters/(aws-call|salesforce-(refusal|reply))\\.ts$',
+          '^functions/adapters/(aws-answer|aws-call|salesforce-(refusal|reply))\\.ts$',
         ],
       },
     },

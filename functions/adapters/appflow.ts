@@ -12,9 +12,9 @@ import {
 import * as v from 'valibot';
 import type { Credentials } from '../core/credentials.ts';
 import { CredentialsRefused, RefreshError } from '../core/errors.ts';
-import { parse } from '../core/parsing.ts';
 import type { AppFlow, Flows, Profile } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
+import { behindArn, date, pages, readable, text } from './aws-answer.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
 
 /** The most names, and the most profiles on a page, that DescribeConnectorProfiles takes and gives. */
@@ -24,22 +24,22 @@ function call(operation: string, resource: string, meanings: AwsCall['meanings']
   return { action: `appflow:${operation}`, resource, unavailable: 'APPFLOW_UNAVAILABLE', meanings };
 }
 
-const text = v.nullish(v.string());
-const date = v.nullish(v.date());
-
-/** What is used of AppFlow's answers. The SDK hands on whatever came over the wire as if it were one. */
+/** What is used of AppFlow's answers. */
 const ProfilesAnswer = v.object({
   nextToken: text,
   connectorProfileDetails: v.nullish(
     v.array(
-      v.object({
-        connectorProfileName: text,
-        connectorType: text,
-        connectionMode: text,
-        createdAt: date,
-        lastUpdatedAt: date,
-        connectorProfileProperties: v.nullish(v.object({ Salesforce: v.nullish(v.object({ instanceUrl: text })) })),
-      }),
+      v.nullish(
+        v.object({
+          connectorProfileName: text,
+          connectorProfileArn: text,
+          connectorType: text,
+          connectionMode: text,
+          createdAt: date,
+          lastUpdatedAt: date,
+          connectorProfileProperties: v.nullish(v.object({ Salesforce: v.nullish(v.object({ instanceUrl: text })) })),
+        }),
+      ),
     ),
   ),
 });
@@ -61,19 +61,19 @@ const ConnectorsAnswer = v.object({
 const End = v.object({ connectorType: text, connectorProfileName: text });
 const FlowAnswer = v.object({
   flowStatus: text,
+  flowStatusMessage: text,
   sourceFlowConfig: v.nullish(End),
-  destinationFlowConfigList: v.nullish(v.array(End)),
+  destinationFlowConfigList: v.nullish(v.array(v.nullish(End))),
   triggerConfig: v.nullish(v.object({ triggerType: text })),
-  lastRunExecutionDetails: v.nullish(v.object({ mostRecentExecutionTime: date })),
+  lastRunExecutionDetails: v.nullish(
+    v.object({ mostRecentExecutionTime: date, mostRecentExecutionStatus: text, mostRecentExecutionMessage: text }),
+  ),
 });
 
-/** @throws RefreshError `APPFLOW_UNAVAILABLE` where an answer is none of AppFlow's */
-function readable<T>(answer: T, schema: v.GenericSchema, { action }: AwsCall): T {
-  if ('output' in parse(schema, answer)) return answer;
-  throw new RefreshError('APPFLOW_UNAVAILABLE', `The answer to ${action} is not one that AppFlow gives.`, {
-    kind: 'wait',
-    ifItDoes: 'If it does, see what stands between the function and AppFlow, such as a proxy.',
-  });
+/** The answer itself, since a profile's properties must go back as they came. @throws RefreshError `APPFLOW_UNAVAILABLE` */
+function checked<T>(answer: T, schema: v.GenericSchema, asked: AwsCall): T {
+  readable(schema, answer, asked);
+  return answer;
 }
 
 /** AppFlow's profiles through its SDK client, whose own retries must be off: they leave ConflictException out. */
@@ -83,19 +83,19 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
     into: Map<string, Profile>,
     run: Run,
   ): Promise<void> {
-    let nextToken: string | undefined;
-    do {
-      const page = { ...input, maxResults: PAGE, ...(nextToken === undefined ? {} : { nextToken }) };
-      const asked = call('DescribeConnectorProfiles', '*');
-      const answer = await callAws(asked, run, async (options) =>
-        readable(await client.send(new DescribeConnectorProfilesCommand(page), options), ProfilesAnswer, asked),
+    const asked = call('DescribeConnectorProfiles', '*');
+    const get = (nextToken: string | undefined) => {
+      const command = new DescribeConnectorProfilesCommand({ ...input, maxResults: PAGE, nextToken });
+      return callAws(asked, run, async (options) =>
+        checked(await client.send(command, options), ProfilesAnswer, asked),
       );
-      for (const described of answer.connectorProfileDetails ?? []) {
-        if (described.connectorProfileName !== undefined)
-          into.set(described.connectorProfileName, profileOf(described.connectorProfileName, described));
+    };
+    for (const { connectorProfileDetails } of await pages(asked, get, ({ nextToken }) => nextToken)) {
+      for (const described of connectorProfileDetails ?? []) {
+        const name = described?.connectorProfileName ?? behindArn(described?.connectorProfileArn, ':connectorprofile/');
+        if (name !== undefined) into.set(name, profileOf(name, described));
       }
-      nextToken = answer.nextToken;
-    } while (nextToken !== undefined);
+    }
   }
 
   function profileOf(connectorProfileName: string, described: ConnectorProfile): Profile {
@@ -152,11 +152,12 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
       const asked = call('DescribeConnectors', '*');
       const command = new DescribeConnectorsCommand({ connectorTypes: ['Salesforce'] });
       const answer = await callAws(asked, run, async (options) =>
-        readable(await client.send(command, options), ConnectorsAnswer, asked),
+        checked(await client.send(command, options), ConnectorsAnswer, asked),
       );
       const grants =
         answer.connectorConfigurations?.['Salesforce']?.connectorMetadata?.Salesforce?.oauth2GrantTypesSupported;
-      return grants === undefined ? undefined : new Set(grants);
+      // A list of nothing tells nothing: AppFlow takes at least one.
+      return grants === undefined || grants.length === 0 ? undefined : new Set(grants);
     },
   };
 }
@@ -168,22 +169,33 @@ export function flowsAdapter(client: AppflowClient): Flows {
       const asked = call('DescribeFlow', `flow/${flowName}`);
       const answer = await callAws(asked, run, async (options) => {
         try {
-          return readable(await client.send(new DescribeFlowCommand({ flowName }), options), FlowAnswer, asked);
+          return checked(await client.send(new DescribeFlowCommand({ flowName }), options), FlowAnswer, asked);
         } catch (error) {
           if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
           throw error;
         }
       });
       if (answer === undefined) return undefined;
-      const ends = [answer.sourceFlowConfig, ...(answer.destinationFlowConfigList ?? [])];
-      const names = ends.flatMap((end) =>
-        end?.connectorType === 'Salesforce' ? (end.connectorProfileName ?? []) : [],
-      );
+      const profilesOf = (ends: readonly (v.InferOutput<typeof End> | undefined)[]) => [
+        ...new Set(
+          ends.flatMap((end) => (end?.connectorType === 'Salesforce' ? (end.connectorProfileName ?? []) : [])),
+        ),
+      ];
+      const source = profilesOf([answer.sourceFlowConfig]);
+      const destination = profilesOf(answer.destinationFlowConfigList ?? []);
+      const { mostRecentExecutionTime, mostRecentExecutionStatus, mostRecentExecutionMessage } =
+        answer.lastRunExecutionDetails ?? {};
+      const errorTexts = [
+        answer.flowStatus === 'Active' ? undefined : answer.flowStatusMessage,
+        mostRecentExecutionStatus === 'Error' ? mostRecentExecutionMessage : undefined,
+      ];
       return {
-        connectorProfileNames: [...new Set(names)],
+        connectorProfileNames: [...new Set([...source, ...destination])],
+        profilesAt: { source, destination },
         triggerType: answer.triggerConfig?.triggerType,
         isActive: answer.flowStatus === 'Active',
-        lastRunAt: answer.lastRunExecutionDetails?.mostRecentExecutionTime,
+        lastRunAt: mostRecentExecutionTime,
+        errorTexts: errorTexts.filter((one) => one !== undefined),
       };
     },
     async start(flowName, clientToken, run) {

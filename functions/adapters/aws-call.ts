@@ -20,6 +20,7 @@ const THROTTLING = new Set([
   'TooManyRequestsException',
 ]);
 
+/** Names of errors that mean a denial. */
 const DENIED = new Set([
   'AccessDenied',
   'AccessDeniedException',
@@ -33,6 +34,11 @@ const DENIED = new Set([
   'UnrecognizedClientException',
 ]);
 
+/** Whether an error of that name, or an entry with that code, is a denial. */
+export function isDenial(name: string): boolean {
+  return DENIED.has(name) || name.includes('AccessDenied');
+}
+
 /** What an error of an AWS client means for the caller, whatever the service. */
 export type AwsErrorKind = 'denied' | 'transient' | 'other';
 
@@ -42,7 +48,7 @@ export type AwsErrorKind = 'denied' | 'transient' | 'other';
  */
 export function awsErrorKind(error: unknown): AwsErrorKind {
   if (!(error instanceof Error)) return 'other';
-  if (DENIED.has(error.name)) return 'denied';
+  if (isDenial(error.name)) return 'denied';
   if (THROTTLING.has(error.name) || error.name === 'ConflictException') return 'transient';
   const status = httpStatus(error);
   if (status !== undefined) return status >= 500 || status === 429 ? 'transient' : 'other';
@@ -79,13 +85,17 @@ export function networkCode(error: unknown): string | undefined {
 
 /**
  * Whether a request was sent, or may have been, and got no answer that settles it: all that is not known never to have left. A gateway's own
- * answer (502, 504) is none: what is behind it may still be at work.
+ * answer (502, 504) is none: what is behind it may still be at work. Nor is a success that cannot be read: it is of somebody in between.
  */
 export function isUnanswered(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const status = httpStatus(error);
-  if (status !== undefined) return status === 502 || status === 504;
+  if (status !== undefined) return status === 502 || status === 504 || isSuccess(status);
   return !NOT_SENT_CODES.has(networkCode(error) ?? '');
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
 }
 
 function isNetworkError(error: Error): boolean {
@@ -186,11 +196,30 @@ export async function callAws<T>(
   }
 }
 
+const SERVICES: Readonly<Record<string, string>> = {
+  appflow: 'AppFlow',
+  kms: 'KMS',
+  secretsmanager: 'Secrets Manager',
+  sqs: 'SQS',
+  ssm: 'Parameter Store',
+};
+
+/** An answer that is none of the service. Without a cause: a parser's message quotes what it could not read. */
+export function unreadable({ action, resource, unavailable }: AwsCall): RefreshError {
+  const service = SERVICES[action.slice(0, action.indexOf(':'))] ?? 'AWS';
+  const of = resource === '*' ? '' : ` on ${resource}`;
+  return new RefreshError(unavailable, `The answer to ${action}${of} is not one that ${service} gives.`, {
+    kind: 'wait',
+    ifItDoes: `If it does, see what stands between the function and ${service}, such as a proxy.`,
+  });
+}
+
 /** A refusal that no page lists for this operation. It is called retryable, since a quota or a state of the service is the likeliest reason. */
 function unexpected(error: unknown, call: AwsCall): unknown {
   if (!(error instanceof Error)) return error;
   const status = httpStatus(error);
   if (status === undefined) return error;
+  if (isSuccess(status)) return unreadable(call);
   return new RefreshError(
     call.unavailable,
     `${call.action} on ${call.resource} was refused (${publicName(error.name)}, HTTP ${status}).`,

@@ -1,6 +1,8 @@
 import type { SSMClient } from '@aws-sdk/client-ssm';
+import * as v from 'valibot';
 import type { Escrow } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
+import { behindArn, list, pages, readable, text } from './aws-answer.ts';
 import { type AwsCall, callAws } from './aws-call.ts';
 
 /** How often a change is tried. An attempt that got no answer could arrive after a later one, and undo it. */
@@ -37,11 +39,15 @@ export function escrowAdapter(load: () => Promise<SSMClient>, prefix: string, km
       const { GetParameterCommand } = await import('@aws-sdk/client-ssm');
       const Name = prefix + encoded(connection);
       const client = await load();
-      const answer = await callAws(call('GetParameter', Name), run, (options) =>
-        unlessMissing(() => client.send(new GetParameterCommand({ Name, WithDecryption: true }), options)),
-      );
-      const value = answer?.Parameter?.Value;
-      return value === undefined ? undefined : new Redacted(value);
+      const asked = call('GetParameter', Name);
+      const answer = await callAws(asked, run, async (options) => {
+        const found = await unlessMissing(() =>
+          client.send(new GetParameterCommand({ Name, WithDecryption: true }), options),
+        );
+        // Without a value it is no answer: what lies in escrow must not be taken for gone.
+        return found === undefined ? undefined : readable(ParameterAnswer, found, asked);
+      });
+      return answer === undefined ? undefined : new Redacted(answer.Parameter.Value);
     },
     async remove(connection, run) {
       const { DeleteParameterCommand } = await import('@aws-sdk/client-ssm');
@@ -58,25 +64,24 @@ export function escrowAdapter(load: () => Promise<SSMClient>, prefix: string, km
     async list(run) {
       const { DescribeParametersCommand } = await import('@aws-sdk/client-ssm');
       const client = await load();
-      const names: string[] = [];
-      let NextToken: string | undefined;
-      do {
-        const input = {
-          ParameterFilters: [{ Key: 'Path', Option: 'OneLevel', Values: [prefix.slice(0, -1)] }],
-          MaxResults: PAGE,
-          ...(NextToken === undefined ? {} : { NextToken }),
-        };
-        const answer = await callAws(call('DescribeParameters', '*'), run, (options) =>
-          client.send(new DescribeParametersCommand(input), options),
-        );
-        for (const { Name } of answer.Parameters ?? [])
-          if (Name !== undefined) names.push(decoded(Name.slice(prefix.length)));
-        NextToken = answer.NextToken;
-      } while (NextToken !== undefined);
-      return names;
+      const asked = call('DescribeParameters', '*');
+      const get = (NextToken: string | undefined) => {
+        const ParameterFilters = [{ Key: 'Path', Option: 'OneLevel', Values: [prefix.slice(0, -1)] }];
+        const command = new DescribeParametersCommand({ ParameterFilters, MaxResults: PAGE, NextToken });
+        return callAws(asked, run, async (options) => readable(ListAnswer, await client.send(command, options), asked));
+      };
+      const answers = await pages(asked, get, ({ NextToken }) => NextToken);
+      return answers
+        .flatMap(({ Parameters }) => Parameters)
+        .map(({ Name, ARN }) => behindArn(Name ?? ARN, ':parameter') ?? Name ?? '')
+        .filter((name) => name.startsWith(prefix) && name.length > prefix.length)
+        .map((name) => decoded(name.slice(prefix.length)));
     },
   };
 }
+
+const ParameterAnswer = v.object({ Parameter: v.object({ Value: v.string() }) });
+const ListAnswer = v.object({ Parameters: list(v.object({ Name: text, ARN: text })), NextToken: text });
 
 function call(operation: string, resource: string): AwsCall {
   return { action: `ssm:${operation}`, resource, unavailable: 'SECRETS_UNAVAILABLE' };

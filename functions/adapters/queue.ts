@@ -1,10 +1,12 @@
-import type { BatchResultErrorEntry, SQSClient } from '@aws-sdk/client-sqs';
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
 import type { Envelope, Queue } from '../core/ports.ts';
 import { withRetries } from '../core/retry.ts';
 import type { Run } from '../core/run.ts';
 import { enumerated, publicName } from '../core/wording.ts';
-import { type AwsCall, awsErrorKind, translateAwsError } from './aws-call.ts';
+import { list, readable, text } from './aws-answer.ts';
+import { type AwsCall, awsErrorKind, isDenial, translateAwsError } from './aws-call.ts';
 
 /** The most messages that SendMessageBatch takes. */
 const BATCH = 10;
@@ -47,10 +49,12 @@ export function queueAdapter(load: () => Promise<SQSClient>, queueUrl: string): 
         MessageBody: JSON.stringify(message),
       }));
       const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries });
-      const { Failed = [] } = await client.send(command, { abortSignal: run.signal });
-      const failed = new Set(Failed.map(({ Id }) => Id));
-      rest = rest.filter((_, index) => failed.has(String(index)));
-      if (Failed.length > 0) throw new NotTaken(Failed);
+      const answer = await client.send(command, { abortSignal: run.signal });
+      const { Successful, Failed } = readable(Answer, answer, call);
+      // Only what SQS says it took counts as taken: what it is sent twice it takes once.
+      const taken = new Set(Successful.map(({ Id }) => Id));
+      rest = rest.filter((_, index) => !taken.has(String(index)));
+      if (rest.length > 0) throw new NotTaken(Failed);
     };
     try {
       await withRetries(run, attempt, (error) =>
@@ -85,21 +89,24 @@ export function queueAdapter(load: () => Promise<SQSClient>, queueUrl: string): 
   };
 }
 
+const Failure = v.object({ Id: text, Code: text, SenderFault: v.nullish(v.boolean()) });
+const Answer = v.object({ Successful: list(v.object({ Id: text })), Failed: list(Failure) });
+
 /** SQS answered, but did not take some entries. Its codes are shown where they look like codes; its messages are not repeated. */
 class NotTaken extends Error {
   readonly #codes: readonly string[];
   /** Whether SQS itself is at fault, not what was sent or who sent it. */
   readonly mayPass: boolean;
 
-  constructor(failed: readonly BatchResultErrorEntry[]) {
+  constructor(failed: readonly v.InferOutput<typeof Failure>[]) {
     super('SQS did not take all messages');
     this.#codes = [...new Set(failed.map(({ Code }) => publicName(Code)))];
     this.mayPass = failed.every(({ SenderFault }) => SenderFault !== true);
   }
 
   translated({ action, resource, unavailable }: AwsCall): RefreshError {
-    const codes = enumerated(this.#codes);
-    const isDenied = this.#codes.some((code) => code.includes('AccessDenied'));
+    const codes = enumerated(this.#codes) || 'no reason given';
+    const isDenied = this.#codes.some(isDenial);
     return new RefreshError(
       isDenied ? 'ACCESS_DENIED' : unavailable,
       `${action} on ${resource} took no message (${codes}).`,

@@ -1,7 +1,9 @@
+import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
 import type { SecretVersion } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
-import type { AwsCall } from './aws-call.ts';
+import { behindArn, text } from './aws-answer.ts';
+import { type AwsCall, unreadable } from './aws-call.ts';
 
 /** What every call of Secrets Manager has in common: its errors in our words, and how a version is read out of an answer. */
 export function call(operation: string, resource: string): AwsCall {
@@ -10,10 +12,9 @@ export function call(operation: string, resource: string): AwsCall {
   return { action: `secretsmanager:${operation}`, resource, unavailable: 'SECRETS_UNAVAILABLE', meanings };
 }
 
-interface ValueEntry {
-  readonly VersionId?: string | undefined;
-  readonly SecretString?: string | undefined;
-}
+/** A version as GetSecretValue and BatchGetSecretValue give it. */
+export const ValueEntry = v.object({ VersionId: text, SecretString: text, SecretBinary: v.optional(v.unknown()) });
+type ValueEntry = v.InferOutput<typeof ValueEntry>;
 
 export function versionOf(name: string, entry: ValueEntry): SecretVersion {
   const version = readVersion(name, entry);
@@ -21,14 +22,33 @@ export function versionOf(name: string, entry: ValueEntry): SecretVersion {
   return version;
 }
 
-export function readVersion(name: string, { VersionId, SecretString }: ValueEntry): SecretVersion | RefreshError {
-  if (VersionId !== undefined && SecretString !== undefined)
+export function readVersion(
+  name: string,
+  { VersionId, SecretString, SecretBinary }: ValueEntry,
+): SecretVersion | RefreshError {
+  if (typeof VersionId === 'string' && typeof SecretString === 'string')
     return { versionId: VersionId, value: new Redacted(SecretString) };
+  if (typeof VersionId !== 'string' || SecretBinary === undefined || SecretBinary === null)
+    return unreadable(call('GetSecretValue', name));
   return new RefreshError(
     'SECRET_MALFORMED',
     `The secret ${name} holds bytes, not text.`,
     `Store the value of ${name} as text (SecretString): one JSON object.`,
   );
+}
+
+/** The name in the ARN of a secret, which ends in six characters of Secrets Manager's own. */
+export function nameInArn(arn: string | null | undefined): string | undefined {
+  return behindArn(arn, ':secret:')?.replace(/-[A-Za-z0-9]{6}$/, '');
+}
+
+/**
+ * Which of the names that were asked for an answer means: it may say the name, the ARN, or the ARN without its last six characters. A name may end
+ * as an ARN does, so the ARN is taken for a whole one first.
+ */
+export function meant(id: string | null | undefined, names: readonly string[]): string | undefined {
+  const meanings = [id, nameInArn(id), behindArn(id, ':secret:')];
+  return meanings.map((meaning) => names.find((name) => name === meaning)).find((name) => name !== undefined);
 }
 
 export function notFound(name: string, cause?: Error): RefreshError {

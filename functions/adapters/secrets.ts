@@ -3,16 +3,27 @@ import {
   DescribeSecretCommand,
   GetSecretValueCommand,
   ListSecretsCommand,
-  type SecretListEntry,
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
 import type { ListedSecret, Secrets, SecretVersion } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { publicName } from '../core/wording.ts';
-import { callAws } from './aws-call.ts';
+import { date, list, pages, readable, text } from './aws-answer.ts';
+import { callAws, isDenial, unreadable } from './aws-call.ts';
 import { keptTags } from './kept-tags.ts';
-import { call, inDeletion, keyTrouble, notFound, readVersion, versionOf } from './secret-call.ts';
+import {
+  call,
+  inDeletion,
+  keyTrouble,
+  meant,
+  nameInArn,
+  notFound,
+  readVersion,
+  ValueEntry,
+  versionOf,
+} from './secret-call.ts';
 
 /** The most ids that BatchGetSecretValue takes. */
 const BATCH = 20;
@@ -29,10 +40,11 @@ const PAGE = 50;
 export function secretsAdapter(client: SecretsManagerClient, tagNames: ReadonlySet<string>): Secrets {
   const kept = keptTags();
   const described = async (name: string, run: Run) => {
-    const answer = await callAws(call('DescribeSecret', name), run, (options) =>
-      client.send(new DescribeSecretCommand({ SecretId: name }), options),
+    const asked = call('DescribeSecret', name);
+    const answer = await callAws(asked, run, async (options) =>
+      readable(Described, await client.send(new DescribeSecretCommand({ SecretId: name }), options), asked),
     );
-    if (answer.DeletedDate !== undefined) throw notFound(name);
+    if (answer.DeletedDate instanceof Date) throw notFound(name);
     return answer;
   };
   return {
@@ -44,40 +56,45 @@ export function secretsAdapter(client: SecretsManagerClient, tagNames: ReadonlyS
       return found;
     },
     async value(id, run) {
-      const answer = await callAws(call('GetSecretValue', id), run, (options) =>
-        client.send(new GetSecretValueCommand({ SecretId: id }), options),
+      const asked = call('GetSecretValue', id);
+      const answer = await callAws(asked, run, async (options) =>
+        readable(ValueEntry, await client.send(new GetSecretValueCommand({ SecretId: id }), options), asked),
       );
       return versionOf(id, answer);
     },
     async list(prefix, run) {
+      const asked = call('ListSecrets', '*');
       // By name: a listing that changes under our eyes may show an entry twice.
       const found = new Map<string, ListedSecret>();
-      let NextToken: string | undefined;
-      do {
-        const input = {
-          Filters: [{ Key: 'name' as const, Values: [prefix] }],
-          MaxResults: PAGE,
-          ...(NextToken === undefined ? {} : { NextToken }),
-        };
-        const answer = await callAws(call('ListSecrets', '*'), run, (options) =>
-          client.send(new ListSecretsCommand(input), options),
+      const get = async (NextToken: string | undefined) => {
+        const input = { Filters: [{ Key: 'name' as const, Values: [prefix] }], MaxResults: PAGE, NextToken };
+        const page = await callAws(asked, run, async (options) =>
+          readable(ListAnswer, await client.send(new ListSecretsCommand(input), options), asked),
         );
-        for (const entry of answer.SecretList ?? []) {
-          const name = entry.Name ?? '';
+        for (const entry of page.SecretList) {
+          const name = entry.Name ?? nameInArn(entry.ARN) ?? '';
           // The filter matches words too; the bare prefix names no connection.
           if (name.startsWith(prefix) && name.length > prefix.length) found.set(name, listed(name, entry, tagNames));
         }
-        NextToken = answer.NextToken;
-      } while (NextToken !== undefined);
+        // Of a page nothing else is kept: its tags would fill the memory.
+        return page.NextToken;
+      };
+      await pages(asked, get, (next) => next);
       return [...found.values()];
     },
     async describe(name, run) {
-      return listed(name, await described(name, run), tagNames);
+      const answer = await described(name, run);
+      if (meant(answer.Name ?? answer.ARN, [name]) === undefined) throw unreadable(call('DescribeSecret', name));
+      return listed(name, answer, tagNames);
     },
     tags(arn, willDo, run) {
       return kept(arn, willDo, async () => {
         const answer = await described(arn, run);
-        return { arn: answer.ARN ?? arn, tags: tagsOf(answer.Tags) };
+        const { ARN } = answer;
+        // Whose tags these are decides who is served, so they are never taken for another's.
+        if (typeof ARN !== 'string' || ![ARN, ARN.slice(0, -'-AbCdEf'.length), nameInArn(ARN)].includes(arn))
+          throw unreadable(call('DescribeSecret', arn));
+        return { arn: ARN, tags: tagsOf(answer.Tags) };
       });
     },
   };
@@ -87,36 +104,62 @@ export function secretsAdapter(client: SecretsManagerClient, tagNames: ReadonlyS
     found: Map<string, SecretVersion | RefreshError>,
     run: Run,
   ): Promise<void> {
-    let NextToken: string | undefined;
-    do {
-      const input = { SecretIdList: [...names], ...(NextToken === undefined ? {} : { NextToken }) };
-      const answer = await callAws(call('BatchGetSecretValue', '*'), run, (options) =>
-        client.send(new BatchGetSecretValueCommand(input), options),
+    const asked = call('BatchGetSecretValue', '*');
+    const get = (NextToken: string | undefined) => {
+      const input = { SecretIdList: [...names], NextToken };
+      return callAws(asked, run, async (options) =>
+        readable(BatchAnswer, await client.send(new BatchGetSecretValueCommand(input), options), asked),
       );
-      for (const entry of answer.SecretValues ?? []) {
-        if (entry.Name !== undefined) found.set(entry.Name, readVersion(entry.Name, entry));
-      }
-      for (const { SecretId, ErrorCode } of answer.Errors ?? []) {
-        if (SecretId !== undefined) found.set(SecretId, batchError(SecretId, publicName(ErrorCode)));
-      }
-      NextToken = answer.NextToken;
-    } while (NextToken !== undefined);
+    };
+    const answers = await pages(asked, get, ({ NextToken }) => NextToken);
+    const open = () => names.filter((name) => !found.has(name));
+    for (const entry of answers.flatMap(({ SecretValues }) => SecretValues)) {
+      const name = meant(entry.Name ?? entry.ARN, open());
+      if (name !== undefined) found.set(name, readVersion(name, entry));
+    }
+    const ofNobody: string[] = [];
+    for (const { SecretId, ErrorCode } of answers.flatMap(({ Errors }) => Errors)) {
+      const name = meant(SecretId, open());
+      if (name === undefined) ofNobody.push(codeOf(ErrorCode));
+      else found.set(name, batchError(name, codeOf(ErrorCode)));
+    }
+    // A secret that is left out may be there: only an error says that it is not.
+    const rest = open();
+    const [code, ...others] = new Set(ofNobody);
+    for (const name of rest)
+      found.set(
+        name,
+        code !== undefined && others.length === 0 && ofNobody.length === rest.length
+          ? batchError(name, code)
+          : unreadable(call('BatchGetSecretValue', name)),
+      );
   }
 }
 
+const Tags = list(v.object({ Key: text, Value: text }));
+/** What ListSecrets and DescribeSecret say of a secret, as far as it is used. */
+const Entry = v.object({ Name: text, ARN: text, CreatedDate: date, LastChangedDate: date, Tags });
+const Described = v.object({ ...Entry.entries, DeletedDate: date });
+const ListAnswer = v.object({ SecretList: list(Entry), NextToken: text });
+const BatchAnswer = v.object({
+  SecretValues: list(v.object({ ...ValueEntry.entries, Name: text, ARN: text })),
+  Errors: list(v.object({ SecretId: text, ErrorCode: text })),
+  NextToken: text,
+});
+
 const LATEST = new Date(8.64e15);
 
-function tagsOf(listed: SecretListEntry['Tags']): ReadonlyMap<string, string> {
+function tagsOf(listed: v.InferOutput<typeof Tags>): ReadonlyMap<string, string> {
   const tags = new Map<string, string>();
-  for (const { Key, Value } of listed ?? []) {
-    if (Key !== undefined && Value !== undefined) tags.set(Key, Value);
+  for (const { Key, Value } of listed) {
+    if (typeof Key === 'string' && typeof Value === 'string') tags.set(Key, Value);
   }
   return tags;
 }
 
 function listed(
   name: string,
-  { LastChangedDate, CreatedDate, Tags }: Pick<SecretListEntry, 'LastChangedDate' | 'CreatedDate' | 'Tags'>,
+  { LastChangedDate, CreatedDate, Tags: tags }: Omit<v.InferOutput<typeof Entry>, 'Name' | 'ARN'>,
   tagNames: ReadonlySet<string>,
 ): ListedSecret {
   return {
@@ -124,30 +167,32 @@ function listed(
     // Without a date it would not be the first of several.
     createdAt: CreatedDate ?? LATEST,
     changedAt: LastChangedDate ?? CreatedDate ?? new Date(0),
-    tags: tagsOf(Tags?.filter(({ Key }) => tagNames.has(Key ?? ''))),
+    tags: tagsOf(tags.filter(({ Key }) => tagNames.has(Key ?? ''))),
   };
+}
+
+/** An error's code without the namespace that some of AWS's protocols put before it. */
+function codeOf(errorCode: string | null | undefined): string {
+  return publicName(errorCode?.replace(/^.{0,100}#/, ''));
 }
 
 /** What BatchGetSecretValue says of one id. Its message is not repeated. */
 function batchError(name: string, errorCode: string): RefreshError {
-  switch (errorCode) {
-    case 'ResourceNotFoundException':
+  switch (errorCode.replace(/Exception$/, '')) {
+    case 'ResourceNotFound':
       return notFound(name);
-    case 'InvalidRequestException':
+    case 'InvalidRequest':
       return inDeletion(name);
     case 'DecryptionFailure':
       return keyTrouble(name, 'decrypted');
-    case 'AccessDeniedException':
-      return new RefreshError('ACCESS_DENIED', `secretsmanager:GetSecretValue on ${name} is denied.`, {
-        kind: 'allow',
-        what: `secretsmanager:GetSecretValue on ${name} and kms:Decrypt on its key`,
-        also: 'and check the policy of the secret',
-      });
-    default:
-      return new RefreshError(
-        'SECRETS_UNAVAILABLE',
-        `secretsmanager:BatchGetSecretValue gave ${errorCode} for ${name}.`,
-        { kind: 'wait' },
-      );
   }
+  if (isDenial(errorCode))
+    return new RefreshError('ACCESS_DENIED', `secretsmanager:GetSecretValue on ${name} is denied.`, {
+      kind: 'allow',
+      what: `secretsmanager:GetSecretValue on ${name} and kms:Decrypt on its key`,
+      also: 'and check the policy of the secret',
+    });
+  return new RefreshError('SECRETS_UNAVAILABLE', `secretsmanager:BatchGetSecretValue gave ${errorCode} for ${name}.`, {
+    kind: 'wait',
+  });
 }

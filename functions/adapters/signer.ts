@@ -8,11 +8,13 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import type { KMSClient } from '@aws-sdk/client-kms';
+import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
 import type { KeyTagsRequest, Signer, Tagged } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 import type { Run } from '../core/run.ts';
-import { type AwsCall, callAws } from './aws-call.ts';
+import { list, pages, readable, text } from './aws-answer.ts';
+import { type AwsCall, callAws, unreadable } from './aws-call.ts';
 import { keptTags } from './kept-tags.ts';
 
 const HEADER = { alg: 'RS256', typ: 'JWT' } as const;
@@ -62,24 +64,41 @@ async function tagsOfKey(
     unavailable: 'KMS_UNAVAILABLE',
     meanings: { ...kmsMeanings(keyId), AccessDeniedException: denied },
   });
-  const { KeyMetadata } = await callAws(call('DescribeKey'), run, (options) =>
-    client.send(new DescribeKeyCommand({ KeyId: keyId }), options),
+  const describing = call('DescribeKey');
+  const { KeyMetadata } = await callAws(describing, run, async (options) =>
+    readable(KeyAnswer, await client.send(new DescribeKeyCommand({ KeyId: keyId }), options), describing),
   );
-  const arn = KeyMetadata?.Arn ?? keyId;
-  const tags = new Map<string, string>();
-  let Marker: string | undefined;
-  do {
-    const page = { KeyId: arn, ...(Marker === undefined ? {} : { Marker }) };
-    const answer = await callAws(call('ListResourceTags'), run, (options) =>
-      client.send(new ListResourceTagsCommand(page), options),
+  const arn = KeyMetadata.Arn;
+  const listing = call('ListResourceTags');
+  const get = (Marker: string | undefined) =>
+    callAws(listing, run, async (options) =>
+      readable(TagsAnswer, await client.send(new ListResourceTagsCommand({ KeyId: arn, Marker }), options), listing),
     );
-    for (const { TagKey, TagValue } of answer.Tags ?? []) {
-      if (TagKey !== undefined && TagValue !== undefined) tags.set(TagKey, TagValue);
-    }
-    Marker = answer.Truncated === true ? answer.NextMarker : undefined;
-  } while (Marker !== undefined);
+  const tags = new Map<string, string>();
+  const answers = await pages(listing, get, ({ Truncated, NextMarker }) => (Truncated === true ? NextMarker : ''));
+  // With half of its tags a key could seem to serve others than it does.
+  if (answers.at(-1)?.Truncated === true) throw unreadable(listing);
+  for (const { TagKey, TagValue } of answers.flatMap(({ Tags }) => Tags)) {
+    if (typeof TagKey === 'string' && typeof TagValue === 'string') tags.set(TagKey, TagValue);
+  }
   return { arn, tags };
 }
+
+/** The ARN is what is signed with, so it must be a key's own. */
+const KeyAnswer = v.object({
+  KeyMetadata: v.object({ Arn: v.pipe(v.string(), v.regex(/^arn:[\w-]+:kms:[\w-]*:\d*:key\/[\w-]+$/)) }),
+});
+const TagsAnswer = v.object({
+  Tags: list(v.object({ TagKey: text, TagValue: text })),
+  Truncated: v.nullish(v.boolean()),
+  NextMarker: text,
+});
+const SignAnswer = v.object({
+  Signature: v.pipe(
+    v.instance(Uint8Array),
+    v.check(({ length }) => length > 0),
+  ),
+});
 
 async function signWithPem(pem: Redacted, claims: string): Promise<Redacted> {
   const { default: jwt } = await import('jsonwebtoken');
@@ -105,8 +124,10 @@ async function signWithKms(keyId: string, claims: string, kms: () => Promise<KMS
     unavailable: 'KMS_UNAVAILABLE',
     meanings: kmsMeanings(keyId),
   } as const;
-  const { Signature } = await callAws(call, run, (options) => client.send(command, options));
-  return new Redacted(`${signingInput}.${Buffer.from(Signature ?? []).toString('base64url')}`);
+  const { Signature } = await callAws(call, run, async (options) =>
+    readable(SignAnswer, await client.send(command, options), call),
+  );
+  return new Redacted(`${signingInput}.${Buffer.from(Signature).toString('base64url')}`);
 }
 
 function kmsMeanings(keyId: string): NonNullable<AwsCall['meanings']> {

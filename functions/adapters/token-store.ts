@@ -11,8 +11,9 @@ import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
 import type { StoredVersion, TokenStore } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
-import { callAws } from './aws-call.ts';
-import { call, inDeletion, versionOf } from './secret-call.ts';
+import { date, list, pages, readable, text } from './aws-answer.ts';
+import { callAws, unreadable } from './aws-call.ts';
+import { call, inDeletion, meant, ValueEntry, versionOf } from './secret-call.ts';
 
 /** The most versions on a page of ListSecretVersionIds. */
 const PAGE = 100;
@@ -31,13 +32,12 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
     run: Run,
   ): Promise<StoredVersion | undefined> => {
     const command = new GetSecretValueCommand({ SecretId: name, ...selector });
-    const answer = await callAws(call('GetSecretValue', name), run, (options) =>
-      unlessMissing(() => client.send(command, options)),
-    );
+    const asked = call('GetSecretValue', name);
+    const answer = await callAws(asked, run, (options) => unlessMissing(() => client.send(command, options)));
     if (answer === undefined) return undefined;
-    const { CreatedDate } = answer;
-    if (CreatedDate === undefined) throw undated(name);
-    return { ...versionOf(name, answer), createdAt: CreatedDate, readAt: dateOf(name, answer) };
+    const { CreatedDate, ...version } = readable(ValueAnswer, answer, asked);
+    if (!(CreatedDate instanceof Date)) throw undated(name);
+    return { ...versionOf(name, version), createdAt: CreatedDate, readAt: dateOf(name, answer) };
   };
 
   return {
@@ -45,38 +45,38 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
     version: (name, versionId, run) => get(name, { VersionId: versionId }, run),
     async stages(name, run) {
       const command = new DescribeSecretCommand({ SecretId: name });
-      const answer = await callAws(call('DescribeSecret', name), run, (options) =>
-        unlessMissing(() => client.send(command, options)),
-      );
-      if (answer?.DeletedDate !== undefined) throw inDeletion(name);
+      const asked = call('DescribeSecret', name);
+      const found = await callAws(asked, run, (options) => unlessMissing(() => client.send(command, options)));
       const stages = new Map<string, string>();
-      for (const [versionId, labels] of Object.entries(answer?.VersionIdsToStages ?? {})) {
+      if (found === undefined) return stages;
+      const answer = readable(StagesAnswer, found, asked);
+      // Of another secret, or of none, it would hide the lease of another run.
+      if (meant(answer.Name ?? answer.ARN, [name]) === undefined) throw unreadable(asked);
+      if (answer.DeletedDate instanceof Date) throw inDeletion(name);
+      for (const [versionId, labels] of Object.entries(answer.VersionIdsToStages ?? {})) {
         for (const label of labels) stages.set(label, versionId);
       }
       return stages;
     },
     async youngVersions(name, run) {
-      let young = 0;
-      let NextToken: string | undefined;
-      do {
-        const input = {
-          SecretId: name,
-          IncludeDeprecated: true,
-          MaxResults: PAGE,
-          ...(NextToken === undefined ? {} : { NextToken }),
-        };
-        const answer = await callAws(call('ListSecretVersionIds', name), run, (options) =>
+      const asked = call('ListSecretVersionIds', name);
+      const get = async (NextToken: string | undefined) => {
+        const input = { SecretId: name, IncludeDeprecated: true, MaxResults: PAGE, NextToken };
+        const answer = await callAws(asked, run, (options) =>
           unlessMissing(() => client.send(new ListSecretVersionIdsCommand(input), options)),
         );
-        if (answer === undefined) return 0;
+        if (answer === undefined) return { young: 0, NextToken: undefined };
+        const read = readable(VersionsAnswer, answer, asked);
         const dayAgo = dateOf(name, answer).getTime() - DAY;
         // Of a version without a date it is not known that it is old.
-        young += (answer.Versions ?? []).filter(
-          ({ CreatedDate }) => (CreatedDate?.getTime() ?? dayAgo) >= dayAgo,
-        ).length;
-        NextToken = answer.NextToken;
-      } while (NextToken !== undefined);
-      return young;
+        const isYoung = (created: Date | null | undefined) => (created?.getTime() ?? dayAgo) >= dayAgo;
+        return {
+          young: read.Versions.filter(({ CreatedDate }) => isYoung(CreatedDate)).length,
+          NextToken: read.NextToken,
+        };
+      };
+      const counts = await pages(asked, get, (page) => page.NextToken);
+      return counts.reduce((sum, { young }) => sum + young, 0);
     },
     create(name, versionId, value, run) {
       const input = {
@@ -118,6 +118,15 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
     },
   };
 }
+
+const ValueAnswer = v.object({ ...ValueEntry.entries, CreatedDate: date });
+const StagesAnswer = v.object({
+  Name: text,
+  ARN: text,
+  DeletedDate: date,
+  VersionIdsToStages: v.nullish(v.record(v.string(), list(v.string()))),
+});
+const VersionsAnswer = v.object({ Versions: list(v.object({ CreatedDate: date })), NextToken: text });
 
 /** Milliseconds for which Secrets Manager never prunes a version. */
 const DAY = 86_400_000;

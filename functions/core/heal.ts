@@ -2,6 +2,7 @@ import { belonging } from './connection/belonging.ts';
 import { type ListedTarget, listedTargets, type Target } from './connection/target.ts';
 import type { Context } from './context.ts';
 import { RefreshError } from './errors.ts';
+import { type FlowError, readFlowError } from './flow-error.ts';
 import type { Flow } from './ports.ts';
 import { refresh } from './refresh.ts';
 import type { ConnectionReport, Refreshed } from './report.ts';
@@ -18,7 +19,9 @@ export interface FlowFailure {
   readonly eventTime: Date;
   /** Whether AppFlow has switched the flow off. */
   readonly isDeactivated: boolean;
-  /** AppFlow's own words for why. */
+  /** Whether the run did not fail at all. */
+  readonly endedWell: boolean;
+  /** AppFlow's own words for why; empty where it gives none. */
   readonly reason: string;
 }
 
@@ -32,18 +35,19 @@ export interface HealReport {
 
 export interface Healed {
   readonly report: HealReport;
+  /** Whether nothing was done because nobody knows what AppFlow said: a person should look. */
+  readonly isUnknown: boolean;
   readonly refreshed: Refreshed;
 }
 
 /** A credential this young was as good as a new one when the run started: milliseconds. */
 const YOUNG = 15 * 60_000;
 
-/** AppFlow publishes no code for it, only sentences; these words stand in those that speak of credentials. */
-const AUTHENTICATION =
-  /authenticat|authoriz|authoris|\bauth\b|oauth|invalid_grant|invalid_session|session expired|access token|refresh token|credential|\b401\b|connectorauth/i;
-
 /**
  * Refreshes the connection behind a flow that failed to log in, and starts the flow again where that is wanted.
+ *
+ * What the event leaves open is looked up in AppFlow's own description of the flow: an event may have no text, and a deactivation may speak only of how
+ * often the flow failed. What is still unknown then is reported, and nothing is done.
  *
  * Nothing is done where the credential was less than 15 minutes old when the run started: a newer one would not help, and so it cannot loop.
  * A connection that has been due for longer than a tick is left to the schedule: its refreshes fail, and flows may fail every minute.
@@ -54,20 +58,27 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   const nothing = (message: string): Healed => ({
     report: { flow: flowName, outcome: 'nothing-to-do', message: bounded(message, MOST_MESSAGE), connections: [] },
     refreshed: { served: [], bugs: [] },
+    isUnknown: false,
   });
-  if (!AUTHENTICATION.test(failure.reason))
-    return nothing('This run did not fail because of its credentials; nothing to do.');
+  const otherwise = () => nothing('This run did not fail because of its credentials; nothing to do.');
+  const unknown = (error: FlowError): Healed => ({ ...nothing(unknownText(flowName, error)), isUnknown: true });
+  if (failure.endedWell) return nothing('This run ended well; nothing to do.');
+  const told = readFlowError(failure.reason);
+  if (told.kind === 'other') return otherwise();
+  if (told.kind === 'unknown' && !failure.isDeactivated) return unknown(told);
   const flow = await ports.flows.flow(flowName, run);
   if (flow === undefined) return nothing(`${flowName} does not exist any more.`);
+  const error = told.kind === 'log-in' ? told : mostTelling([told, ...flow.errorTexts.map(readFlowError)]);
+  if (error.kind === 'other') return otherwise();
+  if (error.kind !== 'log-in') return unknown(error);
 
   const startedAt = failure.startedAt ?? flow.lastRunAt ?? failure.eventTime;
   const all = await listedTargets(context);
   const belongs = belonging(all);
-  const targets = flow.connectorProfileNames.flatMap((name) => belongs.get(name)?.owner ?? []);
+  const names = error.end === undefined ? flow.connectorProfileNames : flow.profilesAt[error.end];
+  const targets = names.flatMap((name) => belongs.get(name)?.owner ?? []);
   if (targets.length === 0)
-    return nothing(
-      `No connection names the profile of ${flowName} (${enumerated(flow.connectorProfileNames) || 'not a Salesforce flow'}).`,
-    );
+    return nothing(`No connection names the profile of ${flowName} (${enumerated(names) || 'not a Salesforce flow'}).`);
 
   const profiles = await ports.appflow.profiles(
     [...new Set(targets.map((target) => target.connectorProfileName))],
@@ -78,9 +89,9 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
     return updatedAt !== undefined && updatedAt <= startedAt && startedAt.getTime() - updatedAt.getTime() < YOUNG;
   };
   if (targets.every(isYoung)) {
-    const names = enumerated(targets.map(({ connectorProfileName }) => connectorProfileName));
+    const young = enumerated(targets.map(({ connectorProfileName }) => connectorProfileName));
     return nothing(
-      `The credentials of ${names} were less than 15 minutes old when ${flowName} started, so newer ones would not help. Look at the run's error in AppFlow: it is the user's permissions, the app's policies or the flow itself.`,
+      `The credentials of ${young} were less than 15 minutes old when ${flowName} started, so newer ones would not help. Look at the run's error in AppFlow: it is the user's permissions, the app's policies or the flow itself.`,
     );
   }
 
@@ -91,9 +102,9 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
     return run.now() - since.getTime() > rules.tickSeconds * 1000;
   };
   if (targets.some(failing)) {
-    const names = enumerated(targets.filter(failing).map(({ connection }) => connection));
+    const behind = enumerated(targets.filter(failing).map(({ connection }) => connection));
     return nothing(
-      `${names} has been due for longer than a tick, so its refreshes fail: the schedule goes on with them, ever more rarely. Look for its last failure in the saved query one-connection.`,
+      `${behind} has been due for longer than a tick, so its refreshes fail: the schedule goes on with them, ever more rarely. Look for its last failure in the saved query one-connection.`,
     );
   }
 
@@ -106,6 +117,7 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   const report = (outcome: HealReport['outcome'], message: string): Healed => ({
     report: { flow: flowName, outcome, message: bounded(message, MOST_MESSAGE), connections: reports },
     refreshed,
+    isUnknown: false,
   });
   if (refreshed.bugs.length > 0 || reports.some(({ outcome }) => outcome === 'failed'))
     return report('failed', `${flowName} stays as it is: its connection could not be refreshed.`);
@@ -117,6 +129,19 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
     );
   }
   return report('healed', `The connection of ${flowName} is fresh. ${await startAgain(failure, flow, context)}`);
+}
+
+/** The first that is known; else the first that there is. */
+function mostTelling(errors: readonly FlowError[]): FlowError {
+  const isKnown = ({ kind }: FlowError) => kind === 'log-in' || kind === 'other';
+  return errors.find(isKnown) ?? errors.find(({ kind }) => kind === 'unknown') ?? { kind: 'none' };
+}
+
+/** For a person who can read the text itself: of the text, only what is safe to show. */
+function unknownText(flowName: string, error: FlowError): string {
+  const what =
+    error.kind === 'unknown' ? `a text that is not known here (${error.about})` : 'no text, nor does it in the flow';
+  return `AppFlow gives ${what} for why ${flowName} failed, so nothing was done. Read the flow's run history in AppFlow. If it is a refused log-in at Salesforce, refresh its connection by hand, and report the text so that it can be learnt.`;
 }
 
 async function startAgain(failure: FlowFailure, flow: Flow, { rules, ports, run }: Context): Promise<string> {

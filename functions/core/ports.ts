@@ -1,6 +1,7 @@
 import type { KeyChecks, SigningKey } from './connection/connection.ts';
 import type { Credentials } from './credentials.ts';
 import type { RefreshError } from './errors.ts';
+import type { FlowEnd } from './flow-error.ts';
 import type { Redacted } from './redacted.ts';
 import type { Run } from './run.ts';
 
@@ -36,9 +37,13 @@ export interface AppFlow {
 export interface Flow {
   /** The Salesforce profiles at either end of it. */
   readonly connectorProfileNames: readonly string[];
+  /** The same, by where they stand. */
+  readonly profilesAt: Readonly<Record<FlowEnd, readonly string[]>>;
   readonly triggerType: 'Scheduled' | 'Event' | 'OnDemand' | undefined;
   readonly isActive: boolean;
   readonly lastRunAt: Date | undefined;
+  /** What AppFlow says of its state and of its last run, where these are not good. */
+  readonly errorTexts: readonly string[];
 }
 
 export interface Flows {

@@ -11,6 +11,7 @@ import { createParameterStore } from './parameter-store/parameter-store.ts';
 import { createQueues } from './queue/queue.ts';
 import { createSecretsManager } from './secrets-manager/secrets-manager.ts';
 import { Access } from './wire/access.ts';
+import { formed, plainForms } from './wire/forms.ts';
 import { listen } from './wire/loopback.ts';
 import type { Environment, Service } from './wire/operation.ts';
 import { AwsError, errorReply, okReply, RawReply } from './wire/replies.ts';
@@ -35,6 +36,7 @@ export async function startAws(options: LocalAwsOptions) {
     region,
     accountId,
     access,
+    forms: plainForms(),
     arn: (service, resource) => `arn:aws:${service}:${region}:${accountId}:${resource}`,
   };
   const calls: Call[] = [];
@@ -57,14 +59,18 @@ export async function startAws(options: LocalAwsOptions) {
     const before = await options.intercept?.(call, 'before');
     if (before !== undefined) return fault(service, before);
     let reply: RawReply;
+    let told: unknown;
     try {
       const operation = service.operations.get(name);
       if (operation === undefined) throw unknownOperation(service);
-      const body = await operation(input);
-      reply = body instanceof RawReply ? body : okReply(service, body);
+      told = await operation(input);
+      if (!(told instanceof RawReply)) told = formed(told, env.forms);
+      reply = told instanceof RawReply ? told : okReply(service, told);
     } catch (error) {
       reply = errorReply(service, asAwsError(error));
     }
+    const instead = env.forms.retell?.(call, told);
+    if (instead !== undefined) reply = instead instanceof RawReply ? instead : okReply(service, instead);
     const after = await options.intercept?.(call, 'after');
     return after === undefined ? reply : fault(service, after);
   }
@@ -98,6 +104,8 @@ export async function startAws(options: LocalAwsOptions) {
     calls: calls as readonly Call[],
     forget: () => void calls.splice(0),
     access,
+    /** Which of the forms that AWS leaves open its answers have. */
+    forms: env.forms,
     appflow: appflow.state,
     secrets: secrets.state,
     parameters: parameters.state,

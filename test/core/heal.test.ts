@@ -10,17 +10,21 @@ const FAILURE: FlowFailure = {
   startedAt: at(-60),
   eventTime: at(-30),
   isDeactivated: false,
+  endedWell: false,
   reason: 'invalid_grant',
 };
 const FLOW: Flow = {
   connectorProfileNames: ['one'],
+  profilesAt: { source: ['one'], destination: [] },
   triggerType: 'OnDemand',
   isActive: true,
   lastRunAt: undefined,
+  errorTexts: [],
 };
 const nothing = (message: string) => ({
   report: { flow: 'accounts', outcome: 'nothing-to-do', message, connections: [] },
   refreshed: { served: [], bugs: [] },
+  isUnknown: false,
 });
 
 /** The flow `accounts`, which writes through the profile of the connection `one`. */
@@ -32,45 +36,95 @@ function world(flow: Partial<Flow> = {}, rerunFlows = true): Estate {
 }
 const healed = (here: Estate, some: Partial<FlowFailure> = {}) => heal({ ...FAILURE, ...some }, here.context);
 
+const REDSHIFT =
+  'The request failed because the service Destination Redshift returned the following error: Details: password authentication failed for user "etl"';
+const SOURCE =
+  'The request failed because the service Source Salesforce returned the following error: Details: Session expired or invalid, ErrorCode: INVALID_SESSION_ID.';
+const TARGET = SOURCE.replace('Source', 'Destination');
+
 describe('a flow that failed for another reason than its credentials', () => {
   const said = 'This run did not fail because of its credentials; nothing to do.';
 
-  it.each([
-    'The field Name is too long.',
-    'The author of the record is unknown.',
-    'Record 4012 was refused.',
-    'x401x',
-    'The basket is tokenless.',
-    'the sandbox reauths',
-  ])('is left alone: %s', async (reason) => {
+  it.each([REDSHIFT, 'INVALID_FIELD: No such column on entity Account'])('is left alone: %s', async (reason) => {
     const here = world();
-    await expect(healed(here, { reason })).resolves.toEqual(nothing(said));
+    for (const isDeactivated of [false, true])
+      await expect(healed(here, { reason, isDeactivated })).resolves.toEqual(nothing(said));
+    expect(here.calls).toEqual([]);
+  });
+
+  it('did not fail where the run ended well', async () => {
+    const here = world();
+    await expect(healed(here, { endedWell: true })).resolves.toEqual(nothing('This run ended well; nothing to do.'));
+    expect(here.calls).toEqual([]);
+  });
+});
+
+describe('a flow that failed with a text that nobody knows', () => {
+  const unknown = (what: string) => ({
+    ...nothing(
+      `AppFlow gives ${what} for why accounts failed, so nothing was done. Read the flow's run history in AppFlow. If it is a refused log-in at Salesforce, refresh its connection by hand, and report the text so that it can be learnt.`,
+    ),
+    isUnknown: true,
+  });
+
+  it('is left alone, and reported', async () => {
+    const here = world();
+    await expect(healed(here, { reason: 'The field Name is too long.' })).resolves.toEqual(
+      unknown('a text that is not known here (27 characters)'),
+    );
     expect(here.calls).toEqual([]);
   });
 
   it.each([
-    'User could not be AUTHENTICATED',
-    'not authorized',
-    'not authorised',
-    'bad auth: code',
-    'an OAuth error',
-    'invalid_grant',
-    'INVALID_SESSION_ID',
-    'Session expired or invalid',
-    'expired access token',
-    'expired refresh token',
-    'wrong credentials',
-    'HTTP 401 came back',
-    'ConnectorAuthFailure',
-  ])('is told from one that could not log in: %s', async (reason) => {
-    await expect(healed(world(), { reason })).resolves.toMatchObject({ report: { outcome: 'healed' } });
+    ['no text', '', false],
+    ['no reason for its deactivation', '', true],
+    ['a reason that speaks of how often it failed', 'The flow failed 3 times in a row.', true],
+  ])('is read in the description of the flow where its event has %s', async (_, reason, isDeactivated) => {
+    const event = { reason, isDeactivated };
+    await expect(healed(world({ errorTexts: ['odd', SOURCE] }), event)).resolves.toMatchObject({
+      report: { outcome: 'healed' },
+    });
+    await expect(healed(world({ errorTexts: [REDSHIFT, SOURCE] }), event)).resolves.toMatchObject({
+      report: { outcome: 'nothing-to-do' },
+      isUnknown: false,
+    });
+    const here = world();
+    const length = reason === '' ? 'no text, nor does it in the flow' : 'a text that is not known here (33 characters)';
+    await expect(healed(here, event)).resolves.toEqual(unknown(length));
+    expect(here.calls).toEqual(['flow accounts']);
+    const odd = reason === '' ? 'a text that is not known here (3 characters)' : length;
+    await expect(healed(world({ errorTexts: ['', 'odd'] }), event)).resolves.toEqual(unknown(odd));
+    here.flows.clear();
+    await expect(healed(here, event)).resolves.toEqual(nothing('accounts does not exist any more.'));
+  });
+});
+
+describe('a flow between two orgs', () => {
+  it.each([
+    [SOURCE, ['one']],
+    [TARGET, ['two']],
+    ['invalid_grant', ['one', 'two']],
+  ])('has only the connection refreshed whose end failed: %s', async (reason, connections) => {
+    const here = world({
+      connectorProfileNames: ['one', 'two'],
+      profilesAt: { source: ['one'], destination: ['two'] },
+    });
+    here.add('two');
+    const { report } = await healed(here, { reason });
+    expect(report.connections.map(({ connection }) => connection)).toEqual(connections);
+  });
+
+  it('is left alone where the end that failed is not of Salesforce any more', async () => {
+    await expect(healed(world(), { reason: TARGET })).resolves.toEqual(
+      nothing('No connection names the profile of accounts (not a Salesforce flow).'),
+    );
   });
 });
 
 describe('a flow that could not log in', () => {
   it('has its connection refreshed', async () => {
     const here = world();
-    const { report, refreshed } = await healed(here);
+    const { report, refreshed, isUnknown } = await healed(here);
     const connection = expect.objectContaining({ connection: 'one', outcome: 'refreshed' });
     expect(report).toEqual({
       flow: 'accounts',
@@ -79,6 +133,7 @@ describe('a flow that could not log in', () => {
       connections: [connection],
     });
     expect(refreshed).toEqual({ served: [{ report: connection }], bugs: [] });
+    expect(isUnknown).toBe(false);
     expect(here.profiles.get('one')?.given).toHaveLength(1);
     expect(here.calls.slice(0, 3)).toEqual(['flow accounts', 'list appflow-token-refresher/', 'profiles one']);
   });

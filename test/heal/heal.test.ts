@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { errorFrom } from '../../infra/local/appflow/flows.ts';
+import { captureOutput } from '../../infra/local/output.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 
 const heal = async (world: TestWorld, event: unknown) =>
@@ -11,7 +13,7 @@ const updates = (world: TestWorld) =>
   world.aws.calls.filter(({ operation }) => operation === 'UpdateConnectorProfile').length;
 
 /** A world with a connection whose credentials ran out, and a flow on its profile. */
-async function failing(triggerType: 'OnDemand' | 'Scheduled', rerun = 'true') {
+async function failing(triggerType: 'OnDemand' | 'Scheduled' | 'Event', rerun = 'true') {
   const world = await testWorld({ settings: { RERUN_FLOWS: rerun } });
   world.addJwt('sf');
   world.aws.appflow.flows.create({ flowName: 'accounts', connectorProfileName: 'sf', triggerType });
@@ -129,5 +131,85 @@ describe('heal', () => {
       name: 'INPUT_INVALID',
     });
     await expect(world.invoke('heal', {})).rejects.toMatchObject({ name: 'INPUT_INVALID' });
+  });
+
+  it.each(['Scheduled', 'Event'] as const)(
+    'heals a flow that AppFlow deactivated, whatever the event says of the reason: %s',
+    async (triggerType) => {
+      const session = errorFrom('Source Salesforce', 'Session expired or invalid, ErrorCode: INVALID_SESSION_ID.');
+      for (const [reason, said] of [
+        [session, undefined],
+        [null, session],
+        [undefined, session],
+        ['The flow failed 3 times in a row.', session],
+      ] as const) {
+        const world = await failing(triggerType);
+        const off = world.aws.appflow.flows.deactivate('accounts', reason, said);
+        expect(off['detail-type']).toBe(`AppFlow ${triggerType} Flow Deactivated`);
+        world.clock.turn(5);
+        expect(await heal(world, off)).toMatchObject({ outcome: 'healed', connections: [{ outcome: 'refreshed' }] });
+        expect(world.aws.appflow.flows.find('accounts').status).toBe('Active');
+      }
+    },
+  );
+
+  it.each([
+    errorFrom('Destination Redshift', 'password authentication failed for user "etl"'),
+    'User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::b',
+    errorFrom('Source Salesforce', "INVALID_FIELD: No such column 'AccessToken__c'"),
+    'Nobody has ever seen this text.',
+    null,
+    undefined,
+  ])('spends and starts nothing where the run failed for %s', async (error) => {
+    const world = await failing('OnDemand');
+    const event = world.aws.appflow.flows.fail('accounts', error);
+    world.clock.turn(5);
+    expect(await heal(world, event)).toMatchObject({ outcome: 'nothing-to-do', connections: [] });
+    expect([updates(world), starts(world)]).toEqual([0, []]);
+  });
+
+  it('refreshes the destination where that is what failed to log in', async () => {
+    const world = await failing('OnDemand');
+    world.addJwt('to');
+    world.aws.appflow.flows.create({
+      flowName: 'copy',
+      connectorProfileName: 'sf',
+      destination: { connectorType: 'Salesforce', connectorProfileName: 'to' },
+    });
+    const event = world.aws.appflow.flows.fail('copy', errorFrom('Destination Salesforce', 'INVALID_SESSION_ID'));
+    world.clock.turn(5);
+    expect(await heal(world, event)).toMatchObject({ connections: [{ connection: 'to', outcome: 'refreshed' }] });
+  });
+
+  it('logs what is unknown once, as a warning that repeats nothing of it', async () => {
+    vi.stubEnv('POWERTOOLS_LOG_LEVEL', 'INFO');
+    const world = await failing('OnDemand');
+    vi.unstubAllEnvs();
+    const event = world.aws.appflow.flows.fail('accounts', 'user etl@acme.example: ErrorCode: FLUX_LOST');
+    const { result, lines } = await captureOutput(() => heal(world, event));
+    const warnings = lines.filter((line) => line.includes('accounts'));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('"level":"WARN"');
+    expect(warnings[0]).toContain('codes FLUX_LOST');
+    expect(`${lines.join()}${JSON.stringify(result)}`).not.toContain('etl@');
+  });
+
+  it('takes events whose members are null, empty or absent where they are not needed', async () => {
+    const world = await failing('OnDemand', 'false');
+    const event = await world.aws.appflow.flows.run('accounts');
+    world.clock.turn(5);
+    for (const [key, value] of [
+      ['start-time', null],
+      ['start-time', ''],
+      ['start-time', undefined],
+      ['start-time', '2026-11-24T03:00:00.000Z[GMT+00:00]'],
+      ['deactivation-reason', null],
+      ['status', null],
+      ['status', undefined],
+      ['created-by', null],
+    ] as const)
+      expect((await heal(world, { ...event, detail: { ...event.detail, [key]: value } })).outcome).toBe('healed');
+    const well = { ...event.detail, status: 'Execution Successful' };
+    expect((await heal(world, { ...event, detail: well })).message).toContain('ended well');
   });
 });

@@ -9,6 +9,7 @@ import {
   UpdateConnectorProfileCommand,
 } from '@aws-sdk/client-appflow';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { errorFrom } from '../../infra/local/appflow/flows.ts';
 import { type LocalAws, startAws } from '../../infra/local/aws.ts';
 
 const HOUR = 3600 * 1000;
@@ -475,5 +476,27 @@ describe('flows', () => {
     expect(off).toMatchObject({ 'detail-type': 'AppFlow Scheduled Flow Deactivated' });
     expect(aws.appflow.flows.find('flow').status).toBe('Suspended');
     expect(aws.appflow.flows.events().map(({ id }) => id)).toEqual([failed.id, off.id]);
+  });
+
+  it('can be told to fail for any reason, or for none, and tell it in DescribeFlow too', async () => {
+    aws.appflow.flows.create({
+      flowName: 'copy',
+      connectorProfileName: 'sf',
+      triggerType: 'Event',
+      destination: { connectorType: 'Salesforce', connectorProfileName: 'sf-other' },
+    });
+    const text = errorFrom('Destination Salesforce', 'INVALID_SESSION_ID');
+    const failed = aws.appflow.flows.fail('copy', text);
+    expect(failed.detail).toMatchObject({ status: 'Execution Failed', error: text, destination: 'SALESFORCE' });
+    expect(aws.appflow.flows.fail('copy', null, text).detail['error']).toBeNull();
+    const off = aws.appflow.flows.deactivate('copy', undefined, 'Too many failures.');
+    expect(off['detail-type']).toBe('AppFlow Event Flow Deactivated');
+    expect(off.detail['deactivation-reason']).toBeUndefined();
+    expect(await client.send(new DescribeFlowCommand({ flowName: 'copy' }))).toMatchObject({
+      flowStatus: 'Suspended',
+      flowStatusMessage: 'Too many failures.',
+      destinationFlowConfigList: [{ connectorType: 'Salesforce', connectorProfileName: 'sf-other' }],
+      lastRunExecutionDetails: { mostRecentExecutionStatus: 'Error', mostRecentExecutionMessage: text },
+    });
   });
 });

@@ -260,7 +260,10 @@ describe('the schedule', () => {
         'detail-type': ['AppFlow End Flow Run Report'],
         detail: { status: [{ 'anything-but': 'Execution Successful' }] },
       },
-      { source: ['aws.appflow'], 'detail-type': ['AppFlow Scheduled Flow Deactivated'] },
+      {
+        source: ['aws.appflow'],
+        'detail-type': ['AppFlow Scheduled Flow Deactivated', 'AppFlow Event Flow Deactivated'],
+      },
     ]);
     for (const rule of rules) {
       expect(rule).toMatchObject({

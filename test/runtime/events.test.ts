@@ -43,6 +43,43 @@ const EVENTS: readonly (readonly [string, unknown])[] = [
     },
   ],
   [
+    'keys in small letters',
+    { step: MARKER, secretId: MARKER, clientRequestToken: MARKER, scheduledtime: MARKER, Connections: [MARKER] },
+  ],
+  [
+    'keys in capitals',
+    { STEP: MARKER, SECRETID: MARKER, FORCE: MARKER, CONNECTIONS: MARKER, DETAIL: { 'FLOW-NAME': MARKER } },
+  ],
+  ['an event around the event', { Payload: { Step: 'createSecret', SecretId: MARKER, connections: [MARKER] } }],
+  ['an event in a list', [{ Step: 'createSecret', SecretId: MARKER, ClientRequestToken: MARKER }]],
+  ['records that are no messages', { Records: [{ body: MARKER }, MARKER, null, [MARKER]] }],
+  ['no records', { Records: [], [MARKER]: MARKER }],
+  [
+    'parts as JSON text',
+    {
+      id: 'x',
+      time: '2026-11-24T03:00:00Z',
+      'detail-type': 'AppFlow Event Flow Deactivated',
+      detail: JSON.stringify({ 'flow-name': MARKER }),
+      connections: JSON.stringify([MARKER]),
+      Step: JSON.stringify('createSecret'),
+    },
+  ],
+  [
+    'a flow whose parts are of the wrong kinds',
+    {
+      id: 'x',
+      time: '2026-11-24T03:00:00Z',
+      'detail-type': 'AppFlow End Flow Run Report',
+      detail: {
+        'flow-name': `${MARKER} ${MARKER}`,
+        error: { message: MARKER },
+        status: [MARKER],
+        'start-time': MARKER,
+      },
+    },
+  ],
+  [
     'lists for objects',
     {
       connections: [[MARKER]],
@@ -104,6 +141,10 @@ describe('the refusal of an event', () => {
       'connections must be a list of names; conections is not a key of this event; dryrun is not a key of this event; a key whose name is not shown is not a key of this event.',
     );
     expect(await refusal('refresh', {})).toBe('connections is missing.');
+    expect(await refusal('rotate', MARKER)).toBe('the event must be a JSON object, and is of type string.');
+    expect(await refusal('rotate', { step: 'createSecret', secretId: MARKER, clientRequestToken: MARKER })).toBe(
+      'Step is missing; SecretId is missing; ClientRequestToken is missing.',
+    );
     expect(await refusal('dispatch', [])).toBe('the event must be a JSON object, and is a list.');
     expect(await refusal('dispatch', '{}')).toBe('the event must be a JSON object, and is of type string.');
   });

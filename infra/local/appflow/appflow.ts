@@ -57,7 +57,9 @@ export function createAppFlow(
         .filter((profile) => names.length === 0 || names.includes(profile.name))
         .filter((profile) => connectorType === undefined || profile.connectorType === connectorType);
       const scope = [names, connectorType];
-      const found = page(matching, { size, token: nextToken, scope }, () => refused('Invalid nextToken'));
+      const found = page(matching, { size, token: nextToken, scope, forms: env.forms }, () =>
+        refused('Invalid nextToken'),
+      );
       const details = found.items.map((profile) => ({
         connectorProfileArn: profile.arn,
         connectorProfileName: profile.name,

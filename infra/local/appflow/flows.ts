@@ -1,4 +1,4 @@
-/** Flows from Salesforce to S3: what runs on a connector profile, and the EventBridge events that a run leaves behind. */
+/** Flows from Salesforce to S3, unless they are told to write elsewhere: what runs on a connector profile, and the EventBridge events that a run leaves behind. */
 import { randomUUID } from 'node:crypto';
 import type { Environment } from '../wire/operation.ts';
 import { AwsError, seconds } from '../wire/replies.ts';
@@ -9,9 +9,18 @@ interface Flow {
   readonly flowArn: string;
   readonly connectorProfileName: string;
   readonly triggerType: 'OnDemand' | 'Scheduled' | 'Event';
+  /** Where it writes to, if not to S3. */
+  readonly destination: FlowEnd | undefined;
   readonly createdAt: Date;
   status: 'Active' | 'Suspended';
-  lastRun?: { readonly endedAt: Date; readonly succeeded: boolean };
+  /** Why AppFlow has switched it off. */
+  statusMessage?: string | undefined;
+  lastRun?: { readonly endedAt: Date; readonly error: string | undefined };
+}
+
+interface FlowEnd {
+  readonly connectorType: string;
+  readonly connectorProfileName?: string;
 }
 
 export class Flows {
@@ -25,10 +34,14 @@ export class Flows {
     this.#useConnection = useConnection;
   }
 
-  create(flow: Pick<Flow, 'flowName' | 'connectorProfileName'> & Partial<Pick<Flow, 'triggerType' | 'status'>>): void {
+  create(
+    flow: Pick<Flow, 'flowName' | 'connectorProfileName'> &
+      Partial<Pick<Flow, 'triggerType' | 'status' | 'destination'>>,
+  ): void {
     this.#flows.set(flow.flowName, {
       triggerType: 'OnDemand',
       status: 'Active',
+      destination: undefined,
       ...flow,
       flowArn: this.#env.arn('appflow', `flow/${flow.flowName}`),
       createdAt: this.#env.now(),
@@ -48,13 +61,17 @@ export class Flows {
   }
 
   activate(flowName: string): void {
-    this.find(flowName).status = 'Active';
+    Object.assign(this.find(flowName), { status: 'Active', statusMessage: undefined });
   }
 
-  /** AppFlow switches a scheduled or event flow off after failures; returns the event that says so. */
-  deactivate(flowName: string, reason: string) {
+  /**
+   * AppFlow switches a scheduled or event flow off after failures; returns the event that says so. Its reason may be null, or absent.
+   *
+   * @param statusMessage what DescribeFlow says of it from then on, the reason unless given
+   */
+  deactivate(flowName: string, reason: string | null | undefined, statusMessage = reason ?? undefined) {
     const flow = this.find(flowName);
-    flow.status = 'Suspended';
+    Object.assign(flow, { status: 'Suspended', statusMessage });
     const kind = flow.triggerType === 'Event' ? 'Event' : 'Scheduled';
     const detail = { 'deactivation-reason': reason, 'deactivation-time': zoned(this.#env.now()) };
     return this.#emit(eventOf(this.#env, flow, `AppFlow ${kind} Flow Deactivated`, detail));
@@ -65,19 +82,36 @@ export class Flows {
     const flow = this.find(flowName);
     const startedAt = this.#env.now();
     const use = await this.#useConnection(flow.connectorProfileName);
+    const refusal = use.ok
+      ? undefined
+      : errorFrom('Source Salesforce', `${use.error}: ${use.description}, ErrorCode: ConnectorAuthentication.`);
+    return this.#ended(flow, executionId, startedAt, refusal);
+  }
+
+  /**
+   * One run that fails for any reason; returns the event of its end.
+   *
+   * @param error `errorFrom` words what an end of the flow answered. It may be null, or absent
+   * @param message what DescribeFlow says of the run, the error unless given
+   */
+  fail(flowName: string, error: string | null | undefined, message = error ?? '') {
+    const event = this.#ended(this.find(flowName), randomUUID(), this.#env.now(), message);
+    return Object.assign(event, { detail: { ...event.detail, error } });
+  }
+
+  #ended(flow: Flow, executionId: string, startedAt: Date, error: string | undefined): FlowEvent {
     const endedAt = this.#env.now();
-    flow.lastRun = { endedAt, succeeded: use.ok };
+    flow.lastRun = { endedAt, error };
+    const succeeded = error === undefined;
     const detail = {
       'execution-id': executionId,
       'start-time': zoned(startedAt),
       'end-time': zoned(endedAt),
-      'num-of-records-processed': use.ok ? '1' : '0',
+      'num-of-records-processed': succeeded ? '1' : '0',
       'num-of-record-failures': '0',
-      'data-processed': use.ok ? '128' : '0',
-      status: use.ok ? 'Execution Successful' : 'Execution Failed',
-      ...(!use.ok && {
-        error: `The request failed because the service Source Salesforce returned the following error: Details: ${use.error}: ${use.description}, ErrorCode: ConnectorAuthentication.`,
-      }),
+      'data-processed': succeeded ? '128' : '0',
+      status: succeeded ? 'Execution Successful' : 'Execution Failed',
+      ...(!succeeded && { error }),
     };
     return this.#emit(eventOf(this.#env, flow, 'AppFlow End Flow Run Report', detail));
   }
@@ -88,6 +122,11 @@ export class Flows {
   }
 }
 
+/** As AppFlow words what `Source Salesforce`, `Destination Redshift` or another end of a flow answered. */
+export function errorFrom(service: string, details: string): string {
+  return `The request failed because the service ${service} returned the following error: Details: ${details}`;
+}
+
 type FlowEvent = ReturnType<typeof eventOf>;
 
 /** As EventBridge hands it to a function. */
@@ -95,14 +134,14 @@ function eventOf(
   { now, accountId: account, region }: Environment,
   flow: Flow,
   detailType: string,
-  extra: Readonly<Record<string, string>>,
+  extra: Readonly<Record<string, string | null | undefined>>,
 ) {
-  const detail: Readonly<Record<string, string>> = {
+  const detail: Readonly<Record<string, string | null | undefined>> = {
     'flow-name': flow.flowName,
     'created-by': `arn:aws:sts::${account}:assumed-role/local/session`,
     'flow-arn': flow.flowArn,
     source: `SALESFORCE/${flow.connectorProfileName}`,
-    destination: 'S3',
+    destination: (flow.destination?.connectorType ?? 'S3').toUpperCase(),
     'source-object': 'Account',
     'destination-object': 's3://local-bucket',
     'trigger-type': flow.triggerType.toUpperCase(),
@@ -123,19 +162,24 @@ function eventOf(
 
 /** DescribeFlow's answer. */
 export function describe(flow: Flow): unknown {
-  const { flowName, flowArn, status, triggerType, createdAt, connectorProfileName, lastRun } = flow;
+  const { flowName, flowArn, status, statusMessage, triggerType, createdAt, connectorProfileName, lastRun } = flow;
   const Salesforce = { object: 'Account' };
   const S3 = { bucketName: 'local-bucket' };
   return {
     flowArn,
     flowName,
     flowStatus: status,
+    flowStatusMessage: statusMessage,
     sourceFlowConfig: {
       connectorType: 'Salesforce',
       connectorProfileName,
       sourceConnectorProperties: { Salesforce },
     },
-    destinationFlowConfigList: [{ connectorType: 'S3', destinationConnectorProperties: { S3 } }],
+    destinationFlowConfigList: [
+      flow.destination === undefined
+        ? { connectorType: 'S3', destinationConnectorProperties: { S3 } }
+        : { ...flow.destination, destinationConnectorProperties: {} },
+    ],
     triggerConfig: { triggerType },
     tasks: [],
     createdAt: seconds(createdAt),
@@ -143,7 +187,8 @@ export function describe(flow: Flow): unknown {
     ...(lastRun !== undefined && {
       lastRunExecutionDetails: {
         mostRecentExecutionTime: seconds(lastRun.endedAt),
-        mostRecentExecutionStatus: lastRun.succeeded ? 'Successful' : 'Error',
+        mostRecentExecutionStatus: lastRun.error === undefined ? 'Successful' : 'Error',
+        mostRecentExecutionMessage: lastRun.error ?? 'Successfully ran the flow',
       },
     }),
   };

@@ -80,7 +80,11 @@ export function createParameterStore(env: Environment) {
           return Values.includes(name.slice(0, name.lastIndexOf('/')));
         }),
       );
-      const { items, nextToken } = page(matching, { size, token, scope: [ParameterFilters] }, badToken);
+      const { items, nextToken } = page(
+        matching,
+        { size, token, scope: [ParameterFilters], forms: env.forms },
+        badToken,
+      );
       const list = items.map((one) => ({ ...described(one), Tier: one.tier, KeyId: 'alias/aws/ssm', Policies: [] }));
       return { Parameters: list, NextToken: nextToken };
     },

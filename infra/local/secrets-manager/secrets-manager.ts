@@ -24,6 +24,15 @@ export function createSecretsManager(env: Environment, invoke: InvokeFunction) {
     return { action: `secretsmanager:${operation}`, resource: known?.arn ?? resource, named: secretId };
   }
 
+  /** How an error of a batch names a secret. A secret that does not exist has an ARN without a suffix at most. */
+  function named(secretId: string): string | null {
+    if (env.forms.ids === 'null') return null;
+    const bare = secretId.startsWith('arn:') ? secretId : env.arn('secretsmanager', `secret:${secretId}`);
+    const arn = store.lookUp(secretId)?.arn;
+    if (env.forms.ids === 'ARN') return arn ?? secretId;
+    return env.forms.ids === 'ARN without suffix' ? (arn?.slice(0, -7) ?? bare) : secretId;
+  }
+
   /** A secret under a customer's key needs that key too; the AWS managed key is open to all. */
   function checkKey({ kmsKeyId }: Secret, action: 'kms:Decrypt' | 'kms:GenerateDataKey'): void {
     if (kmsKeyId === undefined) return;
@@ -77,7 +86,7 @@ export function createSecretsManager(env: Environment, invoke: InvokeFunction) {
           values.push(read(store.find(secretId)));
         } catch (error) {
           if (!(error instanceof AwsError)) throw error;
-          errors.push({ SecretId: secretId, ErrorCode: error.code, Message: error.message });
+          errors.push({ SecretId: named(secretId), ErrorCode: error.code, Message: error.message });
         }
       }
       return { SecretValues: values, Errors: errors };
@@ -98,7 +107,11 @@ export function createSecretsManager(env: Environment, invoke: InvokeFunction) {
         .listed()
         .filter(({ Name }) => Filters.every(({ Values = [] }) => Values.some((value) => Name.startsWith(value))))
         .toSorted((a, b) => b.CreatedDate - a.CreatedDate);
-      const { items, nextToken } = page(entries, { size, token, scope: ['ListSecrets', Filters] }, badToken);
+      const { items, nextToken } = page(
+        entries,
+        { size, token, scope: ['ListSecrets', Filters], forms: env.forms },
+        badToken,
+      );
       const list = items.map(({ stages, ...entry }) => ({ ...entry, SecretVersionsToStages: stages }));
       return { SecretList: list, NextToken: nextToken };
     },
@@ -107,7 +120,7 @@ export function createSecretsManager(env: Environment, invoke: InvokeFunction) {
       const { arn, name, versions: all } = store.find(SecretId);
       const versions = [...all.values()].filter(({ stages }) => IncludeDeprecated || stages.size > 0);
       const scope = ['ListSecretVersionIds', arn, IncludeDeprecated];
-      const { items, nextToken } = page(versions, { size, token, scope }, badToken);
+      const { items, nextToken } = page(versions, { size, token, scope, forms: env.forms }, badToken);
       const list = items.map(({ id, stages, createdAt }) => ({
         VersionId: id,
         CreatedDate: seconds(createdAt),

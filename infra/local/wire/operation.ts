@@ -1,6 +1,7 @@
 /** What a local service offers: its operations, the IAM actions that each takes, and the model that its requests are held against. */
 import * as v from 'valibot';
 import type { Access, Need } from './access.ts';
+import type { Forms } from './forms.ts';
 import type { AwsError, Dialect } from './replies.ts';
 import { checkRequest, requestModel, type Wire } from './validation.ts';
 
@@ -10,6 +11,7 @@ export interface Environment {
   readonly region: string;
   readonly accountId: string;
   readonly access: Access;
+  readonly forms: Forms;
   /** `arn('sqs', 'name')` → `arn:aws:sqs:us-east-1:123456789012:name` */
   arn(service: string, resource: string): string;
 }
@@ -55,24 +57,31 @@ export function textIn(input: object, name: string): string | undefined {
 
 /**
  * One page of a list. The token is bound to `scope` (the operation and its filters), so that a token of another query is
- * refused, as AWS does; `refuse` is the error for that.
+ * refused, as AWS does; `refuse` is the error for that. Where the forms want it, each page follows on an empty one.
  */
 export function page<T>(
   items: readonly T[],
-  request: { readonly size: number; readonly token: string | undefined; readonly scope: readonly unknown[] },
+  request: {
+    readonly size: number;
+    readonly token: string | undefined;
+    readonly scope: readonly unknown[];
+    readonly forms: Pick<Forms, 'emptyPages'>;
+  },
   refuse: () => AwsError,
 ): { items: readonly T[]; nextToken: string | undefined } {
   const scope = JSON.stringify(request.scope);
   let start = 0;
+  let isAfterEmpty = false;
   if (request.token !== undefined) {
     const decoded = v.safeParse(
-      v.pipe(v.string(), v.parseJson(), v.tuple([v.literal(scope), v.number()])),
+      v.pipe(v.string(), v.parseJson(), v.tuple([v.literal(scope), v.number(), v.boolean()])),
       Buffer.from(request.token, 'base64url').toString(),
     );
     if (!decoded.success) throw refuse();
-    start = decoded.output[1];
+    [, start, isAfterEmpty] = decoded.output;
   }
+  const token = (at: number, after: boolean) => Buffer.from(JSON.stringify([scope, at, after])).toString('base64url');
+  if (request.forms.emptyPages && !isAfterEmpty) return { items: [], nextToken: token(start, true) };
   const end = start + request.size;
-  const nextToken = end < items.length ? Buffer.from(JSON.stringify([scope, end])).toString('base64url') : undefined;
-  return { items: items.slice(start, end), nextToken };
+  return { items: items.slice(start, end), nextToken: end < items.length ? token(end, false) : undefined };
 }
