@@ -5,7 +5,7 @@
 
 /** What every room of core may stand on: the vocabulary of the rules. */
 const VOCABULARY =
-  '^functions/core/(context|credentials|errors|hint|parsing|ports|redacted|retry|run|schedule|wording)\\.ts$';
+  '^functions/core/(access-token-end|context|credentials|errors|hint|parsing|ports|redacted|retry|run|schedule|wording)\\.ts$';
 /** Hashing and parsing: all that the rules take from outside. */
 const PURE = ['^(node:)?crypto$', 'node_modules/(valibot|uuid)/'];
 
@@ -69,7 +69,7 @@ module.exports = {
         pathNot: [
           VOCABULARY,
           '^functions/core/connection/connection\\.ts$',
-          '^functions/adapters/(aws-answer|aws-call|kept-tags|secret-call|salesforce-(refusal|reply))\\.ts$',
+          '^functions/adapters/(aws-answer|aws-call|kept-tags|secret-call|salesforce-(cures|outcome|refusal|reply))\\.ts$',
         ],
       },
     },
@@ -111,7 +111,7 @@ module.exports = {
           '^infra/(cli/|(install|node24)\\.mjs$)',
           '^functions/core/',
           '^functions/runtime/(clock|compose|settings)\\.ts$',
-          '^functions/adapters/(aws-answer|aws-call|salesforce-(refusal|reply))\\.ts$',
+          '^functions/adapters/(aws-answer|aws-call|salesforce-(outcome|refusal|reply))\\.ts$',
         ],
       },
     },

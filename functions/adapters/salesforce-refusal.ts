@@ -1,13 +1,11 @@
-/** What a refusal of the token endpoint means for the run that got it. */
-export type RefusalKind =
-  /** A person must act; sending the same again is useless. */
-  | 'terminal'
-  /** The assertion's `exp` or the clock is off: sign anew, once. */
-  | 'assertion-expired'
-  /** Another request with the same token is under way: wait, then ask again. */
-  | 'being-processed'
-  /** Not now. */
-  | 'later';
+import {
+  AGAIN,
+  CURES_BY_DESCRIPTION,
+  CURES_BY_ERROR,
+  type Cure,
+  type RefusalKind,
+  UNKNOWN,
+} from './salesforce-cures.ts';
 
 export interface Refusal {
   readonly kind: RefusalKind;
@@ -19,195 +17,130 @@ export interface Refusal {
   readonly wantsAuthorization: boolean;
 }
 
-/** The published descriptions, each with what to do. Matched in any case, anywhere in the text. */
-const DESCRIPTIONS: readonly {
-  readonly text: string;
-  readonly advice: string;
-  readonly kind?: RefusalKind;
-  readonly wantsAuthorization?: true;
-}[] = [
-  {
-    text: 'expired access/refresh token',
-    wantsAuthorization: true,
-    advice: 'Authorise the app again and store the new refresh token in {secret}.',
-  },
-  {
-    text: 'expired authorization code',
-    wantsAuthorization: true,
-    advice: 'Authorise the app again and store the new code in {secret}; a code works once, for minutes.',
-  },
-  {
-    text: 'invalid authorization code',
-    wantsAuthorization: true,
-    advice: 'Authorise the app again and store the new code in {secret}; a code works once, for minutes.',
-  },
-  {
-    text: 'token request is already being processed',
-    kind: 'being-processed',
-    advice: 'Nothing to do: another request with this token was under way.',
-  },
-  {
-    text: "user hasn't approved this consumer",
-    advice:
-      "Pre-authorise the integration user for the connected app (a permission set, or 'Admin approved users'), then run refresh for {connection}.",
-  },
-  {
-    text: 'audience is invalid',
-    advice:
-      'Set audience in {secret} to the login host of this org: https://login.salesforce.com, https://test.salesforce.com or its My Domain.',
-  },
-  {
-    text: 'invalid assertion',
-    advice:
-      'Check that the certificate of privateKey is the one uploaded to the connected app, and clientId and username in {secret}.',
-  },
-  {
-    text: 'ip restricted or invalid login hours',
-    advice:
-      "Relax the app's IP restrictions or the login hours of the user's profile, or let the function leave through a listed address.",
-  },
-  {
-    text: 'ip restricted',
-    advice: "Relax the app's IP restrictions, or let the function leave through a listed address.",
-  },
-  {
-    text: 'request not supported on this domain',
-    advice:
-      "Set loginUrl in {secret} to the org's My Domain, https://DOMAIN.my.salesforce.com: this grant works nowhere else.",
-  },
-  {
-    text: 'no client credentials user enabled',
-    advice: 'Enable the client credentials flow in the connected app and choose the user it runs as.',
-  },
-  { text: 'inactive user', advice: 'Activate the integration user in Salesforce, or choose another one.' },
-  { text: 'inactive organization', advice: 'The org is locked, suspended or gone: ask its administrator.' },
-  {
-    text: 'client identifier invalid',
-    advice:
-      'Check clientId in {secret} against the consumer key of the connected app; a new app needs some minutes to be known.',
-  },
-  {
-    text: 'invalid client credentials',
-    advice: 'Check the client secret for {connection} against the consumer secret of the connected app.',
-  },
-  {
-    text: 'redirect_uri must match configuration',
-    advice: 'Use the redirectUri that the connected app lists, and authorise again.',
-  },
-  {
-    text: 'user is not admin approved to access this app',
-    advice: 'Pre-authorise the integration user for the connected app, then run refresh for {connection}.',
-  },
-  {
-    text: 'app must be installed into org',
-    advice: "Install the connected app into the org, or approve it under 'Connected Apps OAuth Usage'.",
-  },
-  {
-    text: 'login rate exceeded',
-    kind: 'later',
-    advice:
-      'Salesforce allows 3,600 logins an hour a user: lengthen the interval or use one integration user a connection.',
-  },
-];
-
-/** The published `error` codes (RFC 6749 section 5.2 and Salesforce's own), for refusals whose description is not one we know. */
-const ERRORS: Readonly<Record<string, { readonly kind: RefusalKind; readonly advice: string }>> = {
-  invalid_grant: {
-    kind: 'terminal',
-    advice: 'Look into the login history of the user in Salesforce, which names the reason, and correct {secret}.',
-  },
-  invalid_client: {
-    kind: 'terminal',
-    advice: 'Check clientId and the client secret for {connection} against the connected app.',
-  },
-  invalid_client_id: {
-    kind: 'terminal',
-    advice:
-      'Check clientId in {secret} against the consumer key of the connected app; a new app needs some minutes to be known.',
-  },
-  invalid_client_credentials: {
-    kind: 'terminal',
-    advice: 'Check the client secret for {connection} against the consumer secret of the connected app.',
-  },
-  invalid_request: { kind: 'terminal', advice: 'Compare the keys of {secret} with the settings of the connected app.' },
-  invalid_scope: { kind: 'terminal', advice: 'Give the connected app the scopes api and refresh_token.' },
-  inactive_user: { kind: 'terminal', advice: 'Activate the integration user in Salesforce, or choose another one.' },
-  inactive_org: { kind: 'terminal', advice: 'The org is locked, suspended or gone: ask its administrator.' },
-  unauthorized_client: { kind: 'terminal', advice: 'Allow this grant in the settings of the connected app.' },
-  unsupported_grant_type: { kind: 'terminal', advice: 'Enable this OAuth flow in the settings of the connected app.' },
-  app_not_found: { kind: 'terminal', advice: 'Install the connected app in the org, or correct clientId in {secret}.' },
-  invalid_app_access: {
-    kind: 'terminal',
-    advice: 'Pre-authorise the integration user for the connected app, then run refresh for {connection}.',
-  },
-  redirect_uri_mismatch: {
-    kind: 'terminal',
-    advice: 'Use the redirectUri that the connected app lists, and authorise again.',
-  },
-  rate_limit_exceeded: {
-    kind: 'later',
-    advice: 'Salesforce throttles this user or app: lengthen the interval if it goes on.',
-  },
-  server_error: { kind: 'later', advice: 'Salesforce has trouble of its own: see status.salesforce.com.' },
-  temporarily_unavailable: { kind: 'later', advice: 'Salesforce has trouble of its own: see status.salesforce.com.' },
-};
+/** What was said, and by which status; a browser brings an error without one. */
+export interface Said {
+  readonly error?: string | undefined;
+  readonly description?: string | undefined;
+  readonly status?: number | undefined;
+}
 
 /**
- * Reads an OAuth error response: `error` first, the description only to add advice.
+ * Reads an OAuth error: `error` first, the description only to add advice, or to see that the same request may succeed later.
  *
- * @param response `error` and `error_description`, absent where the body is none (an HTML page), and the HTTP status
+ * @param said `error` and `error_description`, absent where the body is none (an HTML page)
  * @param isAssertion whether a JWT was sent: then "expired authorization code" speaks of its `exp`
  * @param names what advice calls things: the connection and its secret
  */
 export function readRefusal(
-  response: { readonly error?: string | undefined; readonly description?: string | undefined; readonly status: number },
+  said: Said,
   isAssertion: boolean,
   names: { readonly connection: string; readonly secret: string },
 ): Refusal {
-  const fill = (advice: string) =>
-    advice.replaceAll('{connection}', names.connection).replaceAll('{secret}', names.secret);
-  const { error, status } = response;
-  if (status === 429 || status >= 500) {
-    return {
-      kind: 'later',
-      message: `Salesforce answered HTTP ${status}.`,
-      advice: 'Nothing to do unless it goes on: see status.salesforce.com.',
-      wantsAuthorization: false,
-    };
-  }
-  // The curly apostrophe and the comma come and go between releases.
-  const description = response.description?.toLowerCase().replaceAll('\u2019', "'").replaceAll(',', '') ?? '';
-  const known = DESCRIPTIONS.find(({ text }) => description.includes(text));
-  const wantsAuthorization = known?.wantsAuthorization === true;
-  const meaning = error === undefined || !Object.hasOwn(ERRORS, error) ? undefined : ERRORS[error];
-  if (error === undefined || meaning === undefined) {
-    const message =
-      known === undefined
-        ? `HTTP ${status} with an error that Salesforce does not publish.`
-        : `HTTP ${status}: ${known.text}`;
-    return {
-      kind: known?.kind ?? 'terminal',
-      message,
-      advice: fill(known?.advice ?? FALLBACK_ADVICE),
-      wantsAuthorization,
-    };
-  }
-  if (isAssertion && known?.text === 'expired authorization code') {
-    return {
-      kind: 'assertion-expired',
-      message: `${error}: ${known.text}`,
-      advice: 'The JWT was out of date when it arrived although it was signed anew: check the clock.',
-      wantsAuthorization: false,
-    };
-  }
-  const kind = meaning.kind === 'terminal' && known?.kind !== undefined ? known.kind : meaning.kind;
-  return {
+  const { status } = said;
+  const refusal = (message: string, { advice, kind = 'terminal', wantsAuthorization }: CureInUse): Refusal => ({
     kind,
-    message: known === undefined ? error : `${error}: ${known.text}`,
-    advice: fill(known?.advice ?? meaning.advice),
-    wantsAuthorization,
-  };
+    message,
+    advice: advice
+      .replaceAll('{loginUrl}', isAssertion ? 'loginUrl and audience' : 'loginUrl')
+      .replaceAll('{connection}', names.connection)
+      .replaceAll('{secret}', names.secret),
+    wantsAuthorization: wantsAuthorization === true,
+  });
+  if (status !== undefined && isTrouble(status)) return refusal(`Salesforce answered HTTP ${status}.`, AGAIN);
+
+  const description = plain(said.description ?? '');
+  const byDescription = CURES_BY_DESCRIPTION.find(({ text }) => description.includes(text));
+  const byError = cureOf(said.error);
+  const shown = shownCode(said.error) ?? (status === undefined ? 'an error without a code' : `HTTP ${status}`);
+  if (isAssertion && byDescription?.text === 'expired authorization code' && byError?.kind === undefined) {
+    const advice =
+      'Check the clock: the JWT of {connection} was out of date when it arrived although it was signed anew.';
+    return refusal(`${shown}: ${byDescription.text}`, { advice, kind: 'assertion-expired' });
+  }
+  const asksAgain = againIn(description);
+  const cure = byDescription ?? byError;
+  if (asksAgain !== undefined && isBelieved(asksAgain, byDescription, byError))
+    return refusal(`${shown}: Salesforce asks to try again`, byError?.kind === undefined ? AGAIN : byError);
+  if (cure === undefined)
+    return refusal(`${shown}: this refusal is not in our list, so it is taken for final.`, UNKNOWN);
+  const kind = byError?.kind ?? byDescription?.kind;
+  return refusal(byDescription === undefined ? shown : `${shown}: ${byDescription.text}`, {
+    advice: cure.advice,
+    ...(kind && { kind }),
+    ...(cure.wantsAuthorization && { wantsAuthorization: true }),
+  });
 }
 
-const FALLBACK_ADVICE =
-  "Look into the login history of the user in Salesforce, and compare {secret} with the connected app's settings.";
+type CureInUse = Omit<Cure, 'kind'> & { readonly kind?: RefusalKind };
+
+/** Whether a status says by itself that the answer may be another next time. */
+export function isTrouble(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+function cureOf(error: string | undefined): Cure | undefined {
+  const code = error
+    ?.trim()
+    .toLowerCase()
+    .replaceAll(/[\s-]+/g, '_');
+  return code !== undefined && Object.hasOwn(CURES_BY_ERROR, code) ? CURES_BY_ERROR[code] : undefined;
+}
+
+/** Words of letters, as OAuth's codes are (`invalid_grant`, `OAUTH_APP_BLOCKED`, `access-denied`), and nothing that looks drawn by lot. */
+const CODE = /^(?:[a-z]{2,14}(?:[_-][a-z]{1,14}){0,7}|[A-Z]{2,14}(?:[_-][A-Z]{1,14}){0,7})$/;
+
+function shownCode(error: string | undefined): string | undefined {
+  const code = error?.trim() ?? '';
+  return code.length <= 60 && CODE.test(code) ? code : undefined;
+}
+
+/** The curly apostrophe and the comma come and go between releases. Nobody writes more than a few sentences. */
+function plain(text: string): string {
+  return text.slice(0, 2_000).toLowerCase().replaceAll('\u2019', "'").replaceAll(',', '').replaceAll(/\s+/g, ' ');
+}
+
+/** A dead token stays dead, whatever is said besides. A code that names its cause is believed rather than a polite "please try again". */
+function isBelieved(asks: 'again' | 'later', byDescription: Cure | undefined, byError: Cure | undefined): boolean {
+  if (byDescription !== undefined && byDescription.isVague === undefined) return false;
+  return asks === 'later' || byError === undefined || byError.isVague === true || byError.kind === 'later';
+}
+
+/** A person is to log in or to approve, whatever follows: the same request would be refused again. */
+const ANOTHER_LOGIN =
+  /\b(?:log (?:back )?in|sign (?:back )?in|authori[sz]e|authenticate|approve|connect)(?: \w+){0,4} again\b|\bre-?(?:authori[sz]|authenticat|connect|login|log in)|(?:^|[.;:!] |please |must |should |and )(?:log (?:back )?in|sign (?:back )?in|authori[sz]e|authenticate|approve)\b/;
+/** The same request again, under a condition that only a person can meet. */
+const ON_CONDITION =
+  /\b(?:retry|try(?: \w+){0,3} again)(?: your \w+| the \w+)? (?:with|using|once|when|as|from|after (?!\d|an? |some |the maintenance))/;
+const NOT_AGAIN = /\b(?:not|n't|never|no|cannot|without)(?: be| a)? (?:retry|retried|try(?: \w+){0,3} again)/;
+/** It passes by itself. */
+const LATER: readonly RegExp[] = [
+  /\b(?:retry|try|repeat|resend|resubmit)\b[^.]{0,50}\b(?:later|shortly|soon|in (?:a|an|a few|some|a couple of|\d+) ?(?:few )?(?:seconds?|minutes?|moments?|hours?|while)|after (?:an?|some|\d+) \w+)/,
+  /\bretry[ -]after\b/,
+  /\b(?:retry|repeat|resend|resubmit) (?:your|the|this) (?:request|operation|call)\b/,
+  /\btemporarily (?:unavailable|down|unable|overloaded|disabled|blocked|suspended|offline)\b|\btemporary (?:failure|error|problem|issue|outage|condition)\b/,
+  /\b(?:services?|servers?|system|instance|salesforce|endpoint|database)\b[^.]{0,20}\b(?:unavailable|overloaded|busy|down|under maintenance)\b/,
+  /\bcurrently (?:unavailable|busy|down|overloaded)\b|\b(?:scheduled|planned|under|for|during|undergoing) maintenance\b/,
+  /\bthrottl(?:ed|ing)\b|\btoo many (?:\w+ )?(?:requests|logins|attempts)\b/,
+  /\b(?:rate|requests?|api|logins?|token)(?: rate| requests?)? limit (?:has been |was |is )?(?:exceeded|reached)\b|\b(?:rate|number of logins) exceeded\b/,
+  /\bunable to obtain exclusive access\b|\binternal (?:server )?error\b/,
+  /\b(?:request|server|gateway|connection|query|operation) (?:has |was )?(?:timeout|timed out)\b/,
+];
+const AGAIN_WORDS = /\b(?:re)?try(?:ing)?(?: (?:your|the|this|that)(?: \w+){1,3})? again\b|\bretry\b/;
+/** With one of these it is advice to a person. */
+const INSTRUCTION =
+  /\b(?:log ?in|sign ?in|authori[sz]e|check|verify|correct|fix|ensure|make sure|contact|update|reset|enter|provide|supply|use|enable|install|grant|approve|password|credentials?|invalid|incorrect|wrong|expired|revoked)\b/;
+
+/** Whether a description says that the same request may succeed: because it asks to try again, or, for sure, later. */
+function againIn(description: string): 'again' | 'later' | undefined {
+  if (ANOTHER_LOGIN.test(description) || NOT_AGAIN.test(description) || ON_CONDITION.test(description))
+    return undefined;
+  const words = description.split(/[^a-z_]+/);
+  if (words.some((word) => word.includes('_') && cureOf(word)?.kind === 'later')) return 'later';
+  if (LATER.some((pattern) => pattern.test(description))) return 'later';
+  return AGAIN_WORDS.test(description) && !INSTRUCTION.test(description) ? 'again' : undefined;
+}
+
+/** Whether a page that is no OAuth error says that it passes by itself. */
+export function passesByItself(page: string): boolean {
+  return againIn(plain(page)) === 'later';
+}

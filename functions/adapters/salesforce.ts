@@ -1,14 +1,14 @@
 import * as oauth from 'oauth4webapi';
-import * as v from 'valibot';
 import { outOfTime, RefreshError, Unanswered } from '../core/errors.ts';
-import type { ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/ports.ts';
-import { Redacted } from '../core/redacted.ts';
+import type { AccessToken, ClientAuth, Salesforce, TokenEndpoint, Tokens } from '../core/ports.ts';
+import type { Redacted } from '../core/redacted.ts';
 import { withRetries } from '../core/retry.ts';
 import { REQUEST_TIMEOUT_MS, type Run } from '../core/run.ts';
 import { publicName } from '../core/wording.ts';
 import { isUnanswered } from './aws-call.ts';
-import { type Refusal, readRefusal } from './salesforce-refusal.ts';
-import { jsonOf } from './salesforce-reply.ts';
+import { type Asked, accessTokenIn, issuedIn, Refused, redirected } from './salesforce-outcome.ts';
+import { isTrouble, passesByItself, type Refusal } from './salesforce-refusal.ts';
+import { errorOf, introspectedEnd, type Reply, readReply } from './salesforce-reply.ts';
 
 /** RFC 7523 section 2.1. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -18,36 +18,10 @@ const SKEW = 30_000;
 const MOST_CORRECTION = 600_000;
 
 /**
- * Only what is needed is looked at: a response that carries a new refresh token must not fail over a member nobody here uses, such as an
- * `id_token` of another issuer, which is why the response is not processed by the OAuth library.
+ * Salesforce's OAuth endpoints over HTTP. No redirect is followed: a token goes to no host but the one that was checked. The OAuth library makes
+ * the requests alone: it would refuse a response for a member that nobody here uses, such as an `id_token` of another issuer, and with it a token
+ * that another was spent for.
  */
-const TokenResponse = v.object({
-  access_token: v.pipe(v.string(), v.minLength(1)),
-  refresh_token: v.optional(v.pipe(v.string(), v.minLength(1))),
-});
-const ErrorResponse = v.object({ error: v.string(), error_description: v.optional(v.string()) });
-/** Epoch seconds, and no more of them than a date can hold. */
-const Exp = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8_640_000_000_000));
-const IntrospectionResponse = v.object({ active: v.boolean(), exp: v.optional(Exp) });
-
-/** A refusal on its way to becoming an error: whoever asked may know a cure. */
-class Refused extends Error {
-  readonly refusal: Refusal;
-  /** Whether a gateway answered for a server that may still be at work. */
-  readonly isGateway: boolean;
-  /** The server's clock, epoch milliseconds (its `Date` header). */
-  readonly serverNow: number | undefined;
-
-  constructor(refusal: Refusal, serverNow: number | undefined, isGateway = false) {
-    super(refusal.message);
-    this.name = 'Refused';
-    this.refusal = refusal;
-    this.isGateway = isGateway;
-    this.serverNow = serverNow;
-  }
-}
-
-/** Salesforce's OAuth endpoints over HTTP. No redirect is followed: a token goes to no host but the one that was checked. */
 export const salesforceAdapter: Salesforce = {
   tokenEndpoint: ({ name, loginUrl }, secretName) => new Endpoint(name, loginUrl, secretName),
 };
@@ -72,10 +46,10 @@ class Endpoint implements TokenEndpoint {
     this.#isLoopback = loginUrl.startsWith('http:');
   }
 
-  async exchangeAssertion(sign: (now: number) => Promise<Redacted>, run: Run): Promise<Tokens> {
+  async exchangeAssertion(sign: (now: number) => Promise<Redacted>, run: Run): Promise<AccessToken> {
     const attempt = async (now: number) => {
       const assertion = await sign(now);
-      return this.#tokens(true, run, (options) =>
+      return this.#reply(true, run, accessTokenIn, (options) =>
         oauth.genericTokenEndpointRequest(
           this.#server,
           NO_CLIENT,
@@ -132,9 +106,9 @@ class Endpoint implements TokenEndpoint {
     );
   }
 
-  async exchangeClientCredentials(client: ClientAuth, run: Run): Promise<Tokens> {
+  async exchangeClientCredentials(client: ClientAuth, run: Run): Promise<AccessToken> {
     const attempt = () =>
-      this.#tokens(false, run, (options) =>
+      this.#reply(false, run, accessTokenIn, (options) =>
         oauth.clientCredentialsGrantRequest(
           this.#server,
           { client_id: client.clientId },
@@ -159,12 +133,13 @@ class Endpoint implements TokenEndpoint {
         accessToken.reveal(),
         this.#options(run),
       );
-      const parsed = v.safeParse(IntrospectionResponse, await jsonOf(response));
-      if (response.status === 200 && parsed.success && parsed.output.active && parsed.output.exp !== undefined)
-        return new Date(parsed.output.exp * 1000);
+      const reply = await readReply(response);
+      const end = introspectedEnd(reply);
+      if (end !== undefined) return end;
+      const onward = reply.leadsTo?.isElsewhere === true ? `, which points to ${reply.leadsTo.host}` : '';
       run.warn(
         this.#connection,
-        `Salesforce does not say when the access token ends (introspection: HTTP ${response.status}).`,
+        `Salesforce does not say when the access token ends (introspection: HTTP ${reply.status}${onward}).`,
       );
     } catch (error) {
       if (!isFetchError(error)) throw error;
@@ -176,18 +151,9 @@ class Endpoint implements TokenEndpoint {
   async tryAccessToken(accessToken: Redacted, run: Run): Promise<void> {
     const attempt = async () => {
       const response = await oauth.userInfoRequest(this.#server, NO_CLIENT, accessToken.reveal(), this.#options(run));
-      await response.body?.cancel();
-      if (response.status === 200) return;
-      const refusal: Refusal = {
-        kind: 'terminal',
-        message: `userinfo answered HTTP ${response.status} to the new access token.`,
-        advice: `Check the scopes of the connected app of ${this.#connection}, and that its user may use the API.`,
-        wantsAuthorization: false,
-      };
-      throw new Refused(
-        response.status >= 500 || response.status === 429 ? { ...refusal, kind: 'later' } : refusal,
-        undefined,
-      );
+      if (response.status === 200) return void (await response.body?.cancel());
+      const reply = await readReply(response);
+      throw redirected(reply, this.#asked(false, run)) ?? new Refused(this.#deadOrLater(reply), reply);
     };
     try {
       await withRetries(run, attempt, isWorthRetrying);
@@ -201,7 +167,7 @@ class Endpoint implements TokenEndpoint {
     try {
       return await withRetries(
         run,
-        () => this.#tokens(false, run, request),
+        () => this.#reply(false, run, issuedIn, request),
         (error) => error instanceof Refused && error.refusal.kind === 'being-processed',
       );
     } catch (error) {
@@ -210,33 +176,29 @@ class Endpoint implements TokenEndpoint {
     }
   }
 
-  async #tokens(
+  async #reply<T>(
     isAssertion: boolean,
     run: Run,
+    read: (reply: Reply, asked: Asked) => T,
     request: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>,
-  ): Promise<Tokens> {
-    const response = await request(this.#options(run));
-    const serverNow = Date.parse(response.headers.get('date') ?? '');
-    const body = await jsonOf(response);
-    const { status } = response;
-    if (status !== 200) {
-      const parsed = v.safeParse(ErrorResponse, body);
-      const isServerTrouble = status === 429 || status >= 500;
-      if (!parsed.success && !isServerTrouble) throw this.#unreadable(status);
-      const said = parsed.success ? { error: parsed.output.error, description: parsed.output.error_description } : {};
-      const names = { connection: this.#connection, secret: this.#secretName };
-      throw new Refused(
-        readRefusal({ ...said, status }, isAssertion, names),
-        Number.isNaN(serverNow) ? undefined : serverNow,
-        status === 502 || status === 504,
-      );
-    }
-    const parsed = v.safeParse(TokenResponse, body);
-    if (!parsed.success) throw this.#unreadable(status);
-    const { access_token, refresh_token } = parsed.output;
+  ): Promise<T> {
+    const asked = this.#asked(isAssertion, run);
+    return read(await readReply(await request(this.#options(run))), asked);
+  }
+
+  #asked(isAssertion: boolean, run: Run): Asked {
+    const loginUrl = this.#server.issuer;
+    return { connection: this.#connection, secretName: this.#secretName, loginUrl, isAssertion, at: run.now() };
+  }
+
+  /** What it means that `userinfo` took an access token for none. */
+  #deadOrLater(reply: Reply): Refusal {
+    const { status, text } = reply;
     return {
-      accessToken: new Redacted(access_token),
-      refreshToken: refresh_token === undefined ? undefined : new Redacted(refresh_token),
+      kind: isTrouble(status) || passesByItself(errorOf(reply)?.description ?? text) ? 'later' : 'terminal',
+      message: `userinfo answered HTTP ${status} to the new access token.`,
+      advice: `Check the scopes of the connected app of ${this.#connection}, and that its user may use the API.`,
+      wantsAuthorization: false,
     };
   }
 
@@ -247,14 +209,6 @@ class Endpoint implements TokenEndpoint {
       signal: () => AbortSignal.any([run.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
       [oauth.allowInsecureRequests]: this.#isLoopback,
     };
-  }
-
-  #unreadable(status: number): RefreshError {
-    return new RefreshError(
-      'SALESFORCE_REPLY_UNREADABLE',
-      `${this.#server.issuer} answered HTTP ${status} with neither a token nor an OAuth error.`,
-      `Check that loginUrl in ${this.#secretName} is the login host of an org, not a site or a proxy.`,
-    );
   }
 
   /** @param isSpending whether a refresh token or code was sent, which an unanswered request may have spent */

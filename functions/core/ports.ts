@@ -124,9 +124,16 @@ export interface KeyTagsRequest {
   readonly denied: (cause: Error) => RefreshError;
 }
 
-/** A successful answer of the token endpoint (RFC 6749 section 5.1), as far as anyone here needs it. */
-export interface Tokens {
+/** An access token that was issued (RFC 6749 section 5.1). */
+export interface AccessToken {
   readonly accessToken: Redacted;
+  /** When it ends, where the reply says. It may say something else itself: see `endOf`. */
+  readonly expiresAt?: Date;
+}
+
+/** What can be used of an answer to a code or a refresh token, which are spent for it: one of the tokens at least. */
+export interface Tokens extends Omit<AccessToken, 'accessToken'> {
+  readonly accessToken: Redacted | undefined;
   /** Only where Salesforce issued one: for a code, and under refresh token rotation. */
   readonly refreshToken: Redacted | undefined;
 }
@@ -139,13 +146,13 @@ export interface ClientAuth {
 /** The token endpoint of one connection. Errors name the connection and its secret. */
 export interface TokenEndpoint {
   /** RFC 7523 section 2.1. `sign` is called again, once, with Salesforce's own clock if the assertion was out of date on arrival. */
-  exchangeAssertion(sign: (now: number) => Promise<Redacted>, run: Run): Promise<Tokens>;
+  exchangeAssertion(sign: (now: number) => Promise<Redacted>, run: Run): Promise<AccessToken>;
   /** RFC 6749 section 6. Sent once: a lost answer is not asked for again, since the token may be spent. */
   exchangeRefreshToken(client: ClientAuth, refreshToken: Redacted, run: Run): Promise<Tokens>;
   /** RFC 6749 section 4.1.3. Sent once. */
   exchangeCode(client: ClientAuth, code: Redacted, redirectUri: string, run: Run): Promise<Tokens>;
   /** RFC 6749 section 4.4. */
-  exchangeClientCredentials(client: ClientAuth, run: Run): Promise<Tokens>;
+  exchangeClientCredentials(client: ClientAuth, run: Run): Promise<AccessToken>;
   /** RFC 7662: when the access token ends; null where Salesforce does not say. */
   expiryOf(client: ClientAuth, accessToken: Redacted, run: Run): Promise<Date | null>;
   /** Asks `userinfo` with the access token. @throws RefreshError `SALESFORCE_REFUSED` where it is dead */

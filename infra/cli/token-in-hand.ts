@@ -1,5 +1,5 @@
-import * as v from 'valibot';
-import { jsonOf } from '../../functions/adapters/salesforce-reply.ts';
+import { isTrouble, readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
+import { errorOf, readReply } from '../../functions/adapters/salesforce-reply.ts';
 import type { Redacted } from '../../functions/core/redacted.ts';
 import { withRetries } from '../../functions/core/retry.ts';
 import type { Run } from '../../functions/core/run.ts';
@@ -8,7 +8,6 @@ import { Cancelled, LAST_ACTS, presses, SIGNALS } from './session.ts';
 
 /** The last one is none: stdin ended at a question, and nothing is left to wait for. */
 const ENDS = [...SIGNALS, 'beforeExit'] as const;
-const RevokeRefused = v.object({ error: v.literal('invalid_token') });
 
 /**
  * A token between its issue and its storage. A token that nobody keeps must not live on at Salesforce: it is revoked where the person does not
@@ -30,7 +29,7 @@ export class TokenInHand {
   }
 
   /** @param tokenOf what must be revoked so that nothing of the answer lives on */
-  async takeFrom<T>(exchange: () => Promise<T>, tokenOf: (answer: T) => Redacted): Promise<T> {
+  async takeFrom<T>(exchange: () => Promise<T>, tokenOf: (answer: T) => Redacted | undefined): Promise<T> {
     for (const end of ENDS) process.on(end, this.#onEnd);
     LAST_ACTS.add(this.#lastAct);
     this.#isBusy = true;
@@ -44,6 +43,11 @@ export class TokenInHand {
       this.#letGo();
       throw error;
     }
+  }
+
+  /** Another has come in its place. */
+  becomes(token: Redacted): void {
+    this.#token = token;
   }
 
   /** Revokes the token where `step` fails: it is not going to be stored. */
@@ -74,15 +78,15 @@ export class TokenInHand {
   async #revokeOnce(): Promise<void> {
     const token = this.#token;
     if (token === undefined) return;
-    const isRevoked = await this.#revoked(token);
+    const outcome = await this.#revoked(token);
     this.#letGo();
-    if (isRevoked) note`The token that Salesforce had issued was revoked.`;
+    if (outcome === 'revoked') note`The token that Salesforce had issued was revoked.`;
     else
-      note`The token that Salesforce had issued could not be revoked: in Salesforce, revoke it under Setup → Connected Apps OAuth Usage.`;
+      note`The token that Salesforce had issued could not be revoked${outcome}: in Salesforce, revoke it under Setup → Connected Apps OAuth Usage.`;
   }
 
-  async #revoked(token: Redacted): Promise<boolean> {
-    const run = this.#newRun();
+  /** @returns `revoked`, also where it was dead before; else why not, to be put behind "could not be revoked" */
+  async #revoked(token: Redacted): Promise<string> {
     const send = async () => {
       const response = await fetch(this.#revokeUrl, {
         method: 'POST',
@@ -90,16 +94,22 @@ export class TokenInHand {
         redirect: 'manual',
         signal: AbortSignal.timeout(10_000),
       });
-      const isUnknown = response.status === 400 && v.is(RevokeRefused, await jsonOf(response));
-      await response.body?.cancel().catch(() => undefined);
-      if (response.status === 429 || response.status >= 500) throw new Error('Not now.');
-      return response.status === 200 || isUnknown;
+      if (response.status === 200) {
+        await response.body?.cancel().catch(() => undefined);
+        return 'revoked';
+      }
+      const { leadsTo, ...reply } = await readReply(response);
+      const said = errorOf({ ...reply, leadsTo });
+      if (said?.error === 'invalid_token') return 'revoked';
+      const { kind } = readRefusal({ ...said, status: reply.status }, false, { connection: '', secret: '' });
+      if (isTrouble(reply.status) || kind === 'later') throw new Error('Not now.');
+      return leadsTo?.isElsewhere === true ? ` (the endpoint points to ${leadsTo.host})` : '';
     };
     try {
-      return await withRetries(run, send, () => true);
+      return await withRetries(this.#newRun(), send, () => true);
     } catch {
       // Whatever the reason is, the person is told to do it by hand.
-      return false;
+      return '';
     }
   }
 

@@ -1,10 +1,11 @@
 import * as oauth from 'oauth4webapi';
-import * as v from 'valibot';
-import { readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
-import { jsonOf } from '../../functions/adapters/salesforce-reply.ts';
+import { type Asked, issuedIn, Refused } from '../../functions/adapters/salesforce-outcome.ts';
+import { isTrouble, type Refusal, readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
+import { type Reply, readReply, textIn } from '../../functions/adapters/salesforce-reply.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import type { ClientAuth } from '../../functions/core/ports.ts';
-import { Redacted } from '../../functions/core/redacted.ts';
+import type { Redacted } from '../../functions/core/redacted.ts';
+import { withRetries } from '../../functions/core/retry.ts';
 import { tokenMissing } from '../../functions/core/token-rotation/token-record.ts';
 import { openPage } from './browser.ts';
 import { type Arrival, finish, listen, loopback } from './loopback.ts';
@@ -35,14 +36,8 @@ export interface LoggedIn {
   readonly token: TokenInHand;
 }
 
-const TokenResponse = v.object({
-  access_token: v.pipe(v.string(), v.minLength(1)),
-  refresh_token: v.optional(v.pipe(v.string(), v.minLength(1))),
-  instance_url: v.optional(v.string()),
-});
-const ErrorResponse = v.object({ error: v.string(), error_description: v.optional(v.string()) });
-/** A username of Salesforce's has at most 80 characters. */
-const UserInfo = v.object({ preferred_username: v.pipe(v.string(), v.minLength(1), v.maxLength(80)) });
+/** Characters of a username of Salesforce's at most. */
+const LONGEST_USERNAME = 80;
 
 /** The app at the one host that anything is sent to. */
 interface Endpoints {
@@ -81,9 +76,9 @@ export async function logIn(login: WebLogin, newRun: Session['run']): Promise<Lo
   try {
     const { response, query } = await within(login, page, browser.arrival);
     try {
-      const parameters = authorizationResponse(endpoints, query, state);
+      const parameters = authorizationResponse(endpoints, query, state, login);
       const token = new TokenInHand(url('revoke'), newRun);
-      const loggedIn = await obtain(login, endpoints, token, (options) =>
+      const loggedIn = await obtain(login, endpoints, { token, newRun }, (options) =>
         oauth.authorizationCodeGrantRequest(
           server,
           endpoints.client,
@@ -105,21 +100,35 @@ export async function logIn(login: WebLogin, newRun: Session['run']): Promise<Lo
   }
 }
 
-function authorizationResponse({ server, client }: Endpoints, query: URLSearchParams, state: string): URLSearchParams {
+function authorizationResponse(
+  { server, client }: Endpoints,
+  query: URLSearchParams,
+  state: string,
+  login: WebLogin,
+): URLSearchParams {
   // The library would judge whatever else a browser brought along.
   const known = new URLSearchParams([...query].filter(([name]) => ['code', 'error', 'state'].includes(name)));
   try {
     return oauth.validateAuthResponse(server, client, known, state);
   } catch (error) {
     if (!(error instanceof oauth.AuthorizationResponseError)) throw error;
-    // The code of RFC 6749 section 4.1.2.1, or one of Salesforce's own in capitals.
-    const code = /^[A-Za-z_]{1,40}$/.test(error.error) ? error.error : 'an unreadable error';
+    // RFC 6749 section 4.1.2.1.
+    const said = { error: error.error, description: query.get('error_description') ?? undefined };
+    const { kind, message, advice } = readRefusal(said, false, namesOf(login));
     throw new RefreshError(
-      'SALESFORCE_REFUSED',
-      `Salesforce did not authorise the app: ${code}.`,
-      'Log in as the integration user, who must be allowed to use the app, and approve it. Nothing was changed.',
+      codeOf(kind),
+      `Salesforce did not authorise the app: ${message}`,
+      `${advice} Then run it again: nothing was changed.`,
     );
   }
+}
+
+function namesOf({ connection, secretName: secret }: WebLogin) {
+  return { connection, secret };
+}
+
+function codeOf(kind: Refusal['kind']) {
+  return kind === 'later' || kind === 'being-processed' ? 'SALESFORCE_UNAVAILABLE' : 'SALESFORCE_REFUSED';
 }
 
 async function show(page: URL, { opensBrowser, redirectUri, timeoutSeconds }: WebLogin): Promise<Disposable> {
@@ -162,7 +171,7 @@ interface RequestOptions {
 async function obtain(
   login: WebLogin,
   { server, client }: Endpoints,
-  token: TokenInHand,
+  { token, newRun }: { readonly token: TokenInHand; readonly newRun: Session['run'] },
   exchange: (options: RequestOptions) => Promise<Response>,
 ): Promise<LoggedIn> {
   const options: RequestOptions = {
@@ -171,44 +180,59 @@ async function obtain(
     [oauth.allowInsecureRequests]: login.loginUrl.startsWith('http:'),
   };
   const tokens = await token.takeFrom(
-    async () => readTokens(login, ...(await answer(login.loginUrl, () => exchange(options)))),
+    async () => readTokens(login, await answer(login.loginUrl, () => exchange(options))),
     ({ accessToken, refreshToken }) => refreshToken ?? accessToken,
   );
   return token.during(async () => {
-    const { accessToken, refreshToken, instance } = tokens;
+    const { refreshToken, instance } = tokens;
     if (refreshToken === undefined) throw tokenMissing('refresh', login.secretName);
-    const [, userInfo] = await answer(login.loginUrl, () =>
-      oauth.userInfoRequest(server, client, accessToken.reveal(), options),
+    let { accessToken } = tokens;
+    let kept = refreshToken;
+    if (accessToken === undefined) {
+      // The code is spent, and the refresh token that it brought is as good.
+      const reply = await answer(login.loginUrl, () =>
+        oauth.refreshTokenGrantRequest(server, client, authentication(login.client), refreshToken.reveal(), options),
+      );
+      const again = readTokens(login, reply);
+      accessToken = again.accessToken;
+      kept = again.refreshToken ?? kept;
+      token.becomes(kept);
+    }
+    if (accessToken === undefined) throw tokenMissing('access', login.secretName);
+    const user = await userOf(accessToken, { login, newRun }, (sent) =>
+      oauth.userInfoRequest(server, client, sent.reveal(), options),
     );
-    const parsed = v.safeParse(UserInfo, userInfo);
-    const user = parsed.success ? parsed.output.preferred_username : undefined;
     if (login.user !== undefined && !isSameUser(user, login.user)) throw otherUser(user, login.user);
-    return { refreshToken, user, instance, token };
+    return { refreshToken: kept, user, instance, token };
   });
 }
 
-function readTokens({ connection, secretName, loginUrl }: WebLogin, status: number, body: unknown) {
-  const tokens = v.safeParse(TokenResponse, body);
-  if (status === 200 && tokens.success) {
-    const { access_token, refresh_token, instance_url = '' } = tokens.output;
-    return {
-      accessToken: new Redacted(access_token),
-      refreshToken: refresh_token === undefined ? undefined : new Redacted(refresh_token),
-      instance: URL.parse(instance_url)?.host,
-    };
+/** Whose token it is; asked until Salesforce has time, since an approval would be lost for an outage of a second. */
+async function userOf(
+  accessToken: Redacted,
+  { login, newRun }: { readonly login: WebLogin; readonly newRun: Session['run'] },
+  ask: (accessToken: Redacted) => Promise<Response>,
+): Promise<string | undefined> {
+  const attempt = async () => {
+    const reply = await answer(login.loginUrl, () => ask(accessToken));
+    if (isTrouble(reply.status)) throw noAnswer(login.loginUrl);
+    const user = reply.status === 200 ? textIn(reply, 'preferred_username') : undefined;
+    return user !== undefined && user.length <= LONGEST_USERNAME ? user : undefined;
+  };
+  return withRetries(newRun(), attempt, (error) => error instanceof RefreshError && error.retryable);
+}
+
+function readTokens(login: WebLogin, reply: Reply) {
+  const { connection, secretName, loginUrl } = login;
+  const asked: Asked = { connection, secretName, loginUrl, isAssertion: false, at: 0 };
+  try {
+    const { accessToken, refreshToken } = issuedIn(reply, asked);
+    return { accessToken, refreshToken, instance: URL.parse(textIn(reply, 'instance_url') ?? '')?.host };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const { kind, message, advice } = error.refusal;
+    throw new RefreshError(codeOf(kind), message, advice);
   }
-  const said = v.safeParse(ErrorResponse, body);
-  if (!said.success && status < 500 && status !== 429) {
-    throw new RefreshError(
-      'SALESFORCE_REPLY_UNREADABLE',
-      `${loginUrl} answered HTTP ${status} with neither a token nor an OAuth error.`,
-      `Check that loginUrl in ${secretName} is the login host of an org, not a site or a proxy. Nothing was stored.`,
-    );
-  }
-  const { error, error_description: description } = said.success ? said.output : {};
-  const names = { connection, secret: secretName };
-  const { kind, message, advice } = readRefusal({ error, description, status }, false, names);
-  throw new RefreshError(kind === 'later' ? 'SALESFORCE_UNAVAILABLE' : 'SALESFORCE_REFUSED', message, advice);
 }
 
 /** Salesforce compares without case. Of other letters than ASCII's, two may have the same small one. */
@@ -225,17 +249,19 @@ function otherUser(user: string | undefined, wanted: string): RefreshError {
   );
 }
 
-/** The status and the body, as far as it is JSON and no longer than any answer of Salesforce's. */
-async function answer(loginUrl: string, send: () => Promise<Response>): Promise<[number, unknown]> {
+async function answer(loginUrl: string, send: () => Promise<Response>): Promise<Reply> {
   try {
-    const response = await send();
-    return [response.status, await jsonOf(response)];
+    return await readReply(await send());
   } catch (error) {
-    throw new RefreshError(
-      'SALESFORCE_UNAVAILABLE',
-      `${loginUrl} gave no answer.`,
-      'Nothing was stored. Run it again: a code works once.',
-      error,
-    );
+    throw noAnswer(loginUrl, error);
   }
+}
+
+function noAnswer(loginUrl: string, cause?: unknown): RefreshError {
+  return new RefreshError(
+    'SALESFORCE_UNAVAILABLE',
+    `${loginUrl} gave no answer.`,
+    'Nothing was stored. Run it again: a code works once.',
+    cause,
+  );
 }

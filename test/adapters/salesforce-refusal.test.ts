@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CURES_BY_DESCRIPTION, CURES_BY_ERROR } from '../../functions/adapters/salesforce-cures.ts';
 import { readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
+import { MOST_HINT } from '../../functions/core/wording.ts';
 import { marker } from '../support/rules.ts';
 
 const names = { connection: 'sf-prod', secret: 'appflow-token-refresher/sf-prod' };
@@ -75,17 +77,167 @@ describe('a permanent refusal', () => {
     });
   });
 
-  it('includes an unpublished error', () => {
-    expect(read('OAUTH_APP_ACCESS_DENIED')).toMatchObject({
-      kind: 'terminal',
-      message: 'HTTP 400 with an error that Salesforce does not publish.',
-    });
-    expect(read(undefined, undefined, { status: 404 })).toMatchObject({
-      kind: 'terminal',
-      message: 'HTTP 404 with an error that Salesforce does not publish.',
-    });
-    for (const error of ['toString', '__proto__', 'constructor'])
-      expect(read(error)).toMatchObject({ message: expect.stringContaining('does not publish') });
+  it('includes one that is in no list, shown by its error where that reads as a code', () => {
+    const message = (error: string | undefined, status = 400) => read(error, 'some words', { status }).message;
+    for (const error of ['policy_engine_denied', 'OAUTH_SOMETHING_NEW', 'access-refused', 'nope'])
+      expect(read(error, 'some words')).toEqual({
+        kind: 'terminal',
+        message: `${error}: this refusal is not in our list, so it is taken for final.`,
+        advice: expect.stringMatching(/not in our list.*login history.*appflow-token-refresher\/sf-prod/),
+        wantsAuthorization: false,
+      });
+    for (const error of [
+      undefined,
+      '',
+      'Two Words',
+      'mixedCase_code',
+      'code_with_123',
+      '00D8d0000LocalAQ',
+      'xk'.repeat(20),
+      `${'ab_'.repeat(30)}c`,
+      '__proto__',
+      'a=b',
+      '<script>',
+      'oauth\u202eerror',
+    ])
+      expect(message(error, 404)).toBe('HTTP 404: this refusal is not in our list, so it is taken for final.');
+    for (const error of ['toString', 'constructor', '__proto__']) expect(message(error)).toContain('not in our list');
+  });
+});
+
+describe('every row of the list', () => {
+  const advised = [
+    ...CURES_BY_DESCRIPTION.map((cure) => [cure.text, cure, read('something_new', cure.text)] as const),
+    ...Object.entries(CURES_BY_ERROR).map(([error, cure]) => [error, cure, read(error)] as const),
+  ];
+  const IMPERATIVE =
+    /^(?:Activate|Allow|Ask|Authorise|Check|Compare|Correct|Enable|Give|Let|Log in|Look|Nothing to do|Package|Pre-authorise|Relax|Revoke|Set|Use|Wait)\b/;
+
+  it.each(advised)(
+    'says what to do, about which connection, and no more than fits: %s',
+    (_, cure, { advice, kind }) => {
+      expect(advice).toMatch(IMPERATIVE);
+      expect(advice).toMatch(/\.$/);
+      expect(advice).toContain('sf-prod');
+      expect(advice).not.toMatch(/[{}]/);
+      expect(advice.length).toBeLessThanOrEqual(MOST_HINT - 100);
+      expect(kind).toBe(cure.kind ?? 'terminal');
+    },
+  );
+
+  it('is reached: no earlier row has its words, and no error is spelt as no answer is', () => {
+    for (const { text } of CURES_BY_DESCRIPTION) {
+      expect(CURES_BY_DESCRIPTION.find((row) => text.includes(row.text))?.text).toBe(text);
+      expect(text).toBe(text.toLowerCase().replaceAll(',', ''));
+    }
+    for (const error of Object.keys(CURES_BY_ERROR)) expect(error).toMatch(/^[a-z]+(_[a-z]+)*$/);
+  });
+
+  it('has what Salesforce publishes', () => {
+    const published =
+      'access_denied app_blocked app_not_found authorization_pending bad_jti_claim app_attest_failed app_attest_failed_retry ecapp_policy_not_found ' +
+      'exceeded_registration_limit fail_close_app_blocked failed_registration immediate_unsuccessful installation_error invalid_app_access ' +
+      'invalid_assertion_type invalid_basic_auth_header invalid_dpop_proof invalid_client invalid_client_id invalid_distribution_state invalid_expid ' +
+      'invalid_grant invalid_otp invalid_request invalid_scope invalid_session_level invalid_token login_error oauth_flow_disabled ' +
+      'oauth_policy_not_found otp_error redirect_uri_missing redirect_uri_mismatch registration_error server_error service_unavailable slow_down ' +
+      'system_down unknown_error unsupported_expid unsupported_grant_type unsupported_response_type unsupported_token_type use_dpop_nonce ' +
+      'inactive_user inactive_org invalid_client_credentials rate_limit_exceeded unauthorized_client temporarily_unavailable org_unavailable ' +
+      'OAUTH_EC_APP_NOT_FOUND OAUTH_APP_BLOCKED OAUTH_APP_ACCESS_DENIED OAUTH_APPROVAL_ERROR_GENERIC OAUTH_AUTHORIZATION_BLOCKED access-denied';
+    for (const error of published.split(' ')) expect(read(error).message).toBe(error);
+  });
+});
+
+describe('words that ask to try again', () => {
+  it.each([
+    'retry your request',
+    'Please retry your request.',
+    'Please try again',
+    'Please try your request again',
+    'Retry',
+    'Try again later',
+    'Unable to process your login request at this time. Please try again later.',
+    'We can\u2019t authorize you right now, please try again in a few minutes',
+    'Unable to authenticate. Try again in 30 seconds.',
+    'retry after 60 seconds',
+    'Retry-After: 5',
+    'Contact your administrator or try again later',
+    'The service is temporarily unavailable',
+    'Service Unavailable',
+    'Server is too busy',
+    'Salesforce is down for maintenance',
+    'Salesforce is undergoing maintenance',
+    'Your request has been throttled',
+    'Too many requests',
+    'Too many concurrent requests',
+    'rate limit exceeded',
+    'TotalRequests Limit exceeded: request limit exceeded',
+    'Number of logins exceeded',
+    'UNABLE_TO_LOCK_ROW',
+    'unable to obtain exclusive access to this record',
+    'REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded.',
+    'SERVER_UNAVAILABLE',
+    'Internal server error',
+    'The request timed out',
+    'External client app is being provisioned, try again later',
+  ])('are believed beside an error that names no cause: %s', (words) => {
+    for (const error of ['invalid_grant', 'invalid_request', 'something_new', undefined])
+      for (const isAssertion of [true, false])
+        expect(read(error, words, { isAssertion })).toMatchObject({ kind: 'later', wantsAuthorization: false });
+  });
+
+  it.each([
+    'Authorise again',
+    'Authorize the app again',
+    'Please log in again',
+    'Log in again and retry',
+    'Please sign in and try again later',
+    'Re-authenticate, then try again',
+    'Reauthorize and retry your request',
+    'try again with a valid refresh token',
+    'Please try again using a new code',
+    'retry with correct credentials',
+    'Try again after authorizing the app',
+    'try again once you have installed the app',
+    'Do not retry',
+    'do not try again',
+    'This request cannot be retried',
+    'Check your password and try again',
+    'Incorrect code. Please try again.',
+    'The token is invalid; please try again',
+    'The token has expired, retry',
+    'Contact your administrator and try again',
+    'expired access/refresh token, please try again later',
+    'user is inactive; try again later',
+    'pantry against country',
+    '',
+  ])('are not, where a person must act first: "%s"', (words) => {
+    for (const error of ['invalid_grant', 'invalid_request', 'something_new'])
+      for (const isAssertion of [true, false]) expect(read(error, words, { isAssertion }).kind).toBe('terminal');
+  });
+
+  it.each([
+    'invalid_client_id',
+    'inactive_user',
+    'OAUTH_APPROVAL_ERROR_GENERIC',
+    'access_denied',
+    'redirect_uri_mismatch',
+  ])('are politeness beside %s, which names its cause, unless they say when', (error) => {
+    const words = 'An unexpected error has occurred during authentication. Please try again.';
+    expect(read(error, words).kind).toBe('terminal');
+    expect(read(error, 'Please try again later.').kind).toBe('later');
+  });
+
+  it('are found in no time, and never repeated, whatever stands around them', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 300 }), marker, (text, secret) => {
+        const { message, advice } = read('something_new', `${text} ${secret} try again later ${text.repeat(200)}`);
+        expect(message + advice).not.toContain(secret);
+      }),
+    );
+    const started = performance.now();
+    for (const piece of ['try ', 'retry your ', 'log in the ', 'service ', 'not be ', 'a b c ', '. and '])
+      read('something_new', piece.repeat(20_000));
+    expect(performance.now() - started).toBeLessThan(2_000);
   });
 });
 

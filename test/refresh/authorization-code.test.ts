@@ -68,7 +68,9 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
       code: 'SALESFORCE_REFUSED',
       retryable: false,
       message: 'invalid_grant: expired access/refresh token',
-      hint: 'Authorise the app again and store the new refresh token in appflow-token-refresher/sf.',
+      hint: expect.stringContaining(
+        'Authorise the app again and store the new refresh token in appflow-token-refresher/sf.',
+      ),
     });
     const { refreshToken } = await world.salesforce.issueRefreshToken(CODE_APP, USER);
     const secret = JSON.parse(world.aws.secrets.read('appflow-token-refresher/sf') ?? '');

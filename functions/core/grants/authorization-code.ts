@@ -1,3 +1,4 @@
+import { earliest, endOf } from '../access-token-end.ts';
 import type { AuthorizationCodeConnection } from '../connection/connection.ts';
 import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
@@ -144,7 +145,10 @@ export async function obtainedFrom(tokens: StoredTokens, rotation: RotationConte
     },
     handOver,
     // Introspection wants the client's secret.
-    validUntil: auth.clientSecret === undefined ? null : await endpoint.expiryOf(auth, accessToken, run),
+    validUntil: earliest(
+      endOf(tokens),
+      auth.clientSecret === undefined ? null : await endpoint.expiryOf(auth, accessToken, run),
+    ),
     renewed: async () => obtained,
   };
   return obtained;

@@ -1,3 +1,4 @@
+import { earliest, endOf } from '../access-token-end.ts';
 import type { ClientCredentialsConnection } from '../connection/connection.ts';
 import { RefreshError } from '../errors.ts';
 import { clientFrom } from './client-secret.ts';
@@ -26,14 +27,14 @@ async function obtain(connection: ClientCredentialsConnection, serving: Serving)
   const client = await clientFrom(name, clientCredentialsArn, serving);
   const endpoint = ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + name);
   // Also where AppFlow is given the ARN: a secret that does not work must never replace one that did.
-  const { accessToken } = await endpoint.exchangeClientCredentials(client, run);
+  const token = await endpoint.exchangeClientCredentials(client, run);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') {
     const credentials = { oAuth2GrantType: 'CLIENT_CREDENTIALS', clientCredentialsArn } as const;
     return { credentials, handOver, validUntil: null, renewed };
   }
-  const validUntil = await endpoint.expiryOf(client, accessToken, run);
+  const validUntil = earliest(endOf(token), await endpoint.expiryOf(client, token.accessToken, run));
   checkAccessTokenLife(validUntil, serving);
-  return { credentials: accessTokenAlone(accessToken), handOver, validUntil, renewed };
+  return { credentials: accessTokenAlone(token.accessToken), handOver, validUntil, renewed };
 }
 
 async function checkSupport(name: string, { supportedGrants }: Serving): Promise<void> {

@@ -65,7 +65,7 @@ export function checkAccessTokenLife(validUntil: Date | null, serving: Serving):
   throw new RefreshError(
     'LIFETIME_TOO_SHORT',
     `The access token of ${connection} lives ${seconds} s, and the next refresh comes after ${intervalSeconds} s.`,
-    `Lengthen the session timeout of the connected app or of the integration user's profile, or set the tag refresh-interval-seconds of ${connection} to ${seconds} or less.`,
+    `Lengthen the session timeout of the connected app or of the integration user's profile, or set the tag refresh-interval-seconds of ${connection} to ${Math.max(seconds, 60)} or less. An app that issues access tokens as JWTs has a timeout of its own for them, of 30 minutes at most: lengthen it, or turn such tokens off.`,
   );
 }
 

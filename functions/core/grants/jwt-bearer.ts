@@ -1,10 +1,11 @@
+import { endOf } from '../access-token-end.ts';
 import type { JwtBearerConnection, SigningKey } from '../connection/connection.ts';
 import { checkServes, keyUnseen, serves } from '../connection/serves.ts';
 import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
-import type { Tokens } from '../ports.ts';
+import type { AccessToken } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
-import { accessTokenAlone, type Grant, type Obtained, type Serving } from './grant.ts';
+import { accessTokenAlone, checkAccessTokenLife, type Grant, type Obtained, type Serving } from './grant.ts';
 
 /** Life of a JWT that we exchange ourselves, at once: the shortest that Salesforce's documents speak of. */
 const OWN_ASSERTION_SECONDS = 180;
@@ -33,8 +34,10 @@ async function obtain(connection: JwtBearerConnection, serving: Serving): Promis
   const { handOver } = connection;
   const renewed = () => obtain(connection, serving);
   if (handOver === 'ACCESS_TOKEN') {
-    const { accessToken } = (await exchangeWithNextKey(connection, serving)) ?? (await exchange(connection, serving));
-    return { credentials: accessTokenAlone(accessToken), handOver, validUntil: null, renewed };
+    const token = (await exchangeWithNextKey(connection, serving)) ?? (await exchange(connection, serving));
+    const validUntil = endOf(token);
+    checkAccessTokenLife(validUntil, serving);
+    return { credentials: accessTokenAlone(token.accessToken), handOver, validUntil, renewed };
   }
   const { rules, target, run } = serving;
   const lifetimeSeconds = connection.lifetimeSeconds ?? rules.jwtLifetimeSeconds;
@@ -56,7 +59,7 @@ export function exchange(
   connection: JwtBearerConnection,
   context: Context,
   key: SigningKey = connection.key,
-): Promise<Tokens> {
+): Promise<AccessToken> {
   const { rules, ports, run } = context;
   const endpoint = ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + connection.name);
   return endpoint.exchangeAssertion(
@@ -66,7 +69,10 @@ export function exchange(
 }
 
 /** The answer to an assertion signed with the next key; `undefined` where there is none, or Salesforce does not accept it (yet). */
-async function exchangeWithNextKey(connection: JwtBearerConnection, serving: Serving): Promise<Tokens | undefined> {
+async function exchangeWithNextKey(
+  connection: JwtBearerConnection,
+  serving: Serving,
+): Promise<AccessToken | undefined> {
   if (connection.nextKey === undefined) return undefined;
   try {
     return await exchange(connection, serving, connection.nextKey);

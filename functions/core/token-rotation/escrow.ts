@@ -22,7 +22,12 @@ const EscrowedValue = v.object({ after: v.string(), versionId: v.string(), recor
  * @returns where it lies, for people
  */
 export async function keepInEscrow(escrowed: Escrowed, { connection, ports, run }: RotationContext): Promise<string> {
-  const { accessToken: _dropped, obtainedAt: _too, ...withoutAccessToken } = escrowed.record;
+  const {
+    accessToken: _dropped,
+    obtainedAt: _too,
+    accessTokenExpiresAt: _also,
+    ...withoutAccessToken
+  } = escrowed.record;
   const whole = JSON.stringify(escrowed);
   // Two tokens at the limit of their length do not fit into a parameter; an access token can be had again.
   const value =

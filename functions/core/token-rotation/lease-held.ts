@@ -199,7 +199,7 @@ export class LeaseHeld {
 
   /** Only the access token is new, and the hand-over failed. Storing it saves the next attempt an exchange. */
   async #keepAccessToken(): Promise<void> {
-    if (this.#record === undefined || this.#isOver()) return;
+    if (this.#record?.accessToken === undefined || this.#isOver()) return;
     const refusal = await this.#tryPut(box(this.#record));
     if (refusal === undefined) return;
     if (refusal instanceof Unanswered) this.mayStillArrive();

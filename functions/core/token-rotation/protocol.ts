@@ -84,11 +84,14 @@ export async function withTokens<T>(
     try {
       const current = await held.current();
       if (current === undefined) continue;
-      const tokens = await tokensFor(rotation, demand, current, held);
-      if (tokens === 'superseded') return { outcome: 'superseded' };
-      if (tokens === 'again') continue;
-      if (tokens === 'outdated') return { outcome: 'in-progress' };
-      return { outcome: 'done', result: await held.use(tokens, use) };
+      const found = await recordFor(rotation, demand, current, held);
+      if (found === 'superseded') return { outcome: 'superseded' };
+      if (found === 'again') continue;
+      if (found === 'outdated') return { outcome: 'in-progress' };
+      // A token that is missing is said within, where what became of the other has precedence: that may be in escrow alone.
+      const useTokens = async ({ record, storedAt }: Found) =>
+        use({ ...tokensIn(record, rotation.operatorSecret), storedAt });
+      return { outcome: 'done', result: await held.use(found, useTokens) };
     } catch (error) {
       // Of what is no error of ours, nobody knows what was sent before it.
       const isSettled = error instanceof Stale || (error instanceof RefreshError && !(error instanceof Unanswered));
@@ -101,17 +104,20 @@ export async function withTokens<T>(
   return { outcome: 'in-progress' };
 }
 
-async function tokensFor(
+/** The record whose tokens are to be used, and when it was stored unless that was just now. */
+type Found = { readonly record: TokenRecord; readonly storedAt: Date | undefined };
+
+async function recordFor(
   rotation: RotationContext,
   demand: Demand,
   current: StoredVersion,
   held: LeaseHeld,
-): Promise<LiveTokens | 'again' | 'superseded' | 'outdated'> {
+): Promise<Found | 'again' | 'superseded' | 'outdated'> {
   // It was stored when the lease had been taken.
   if (demand.kind === 'restore') return 'superseded';
   const { connection, ports, tokenSecret, operatorSecret, run } = rotation;
   const record = parseRecord(current.value, rotation);
-  const stored = () => ({ ...tokensIn(record, operatorSecret), storedAt: current.createdAt });
+  const stored = (): Found => ({ record, storedAt: current.createdAt });
   const isReauthorised = record.seedFingerprint !== fingerprintOf(connection.seed);
   // Tokens of an old seed are not used any more, whatever was demanded before a person stored another.
   const isDemanded = !isReauthorised && 'versionId' in demand && current.versionId === demand.versionId;
@@ -150,7 +156,7 @@ async function tokensFor(
     record.accessToken === undefined;
   held.obtained(next, demand.kind === 'rotate' ? demand.versionId : undefined);
   if (needsVersion) await held.persist();
-  return { ...tokensIn(next, operatorSecret), storedAt: undefined };
+  return { record: next, storedAt: undefined };
 }
 
 /** Whether an access token was stored less than an interval ago and not handed over since: the run that stored it died, or AppFlow failed. */

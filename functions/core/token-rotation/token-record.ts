@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
+import { endOf } from '../access-token-end.ts';
 import type { AuthorizationCodeConnection, Seed } from '../connection/connection.ts';
 import { RefreshError } from '../errors.ts';
 import type { Tokens } from '../ports.ts';
@@ -12,6 +13,8 @@ export const TokenRecord = v.object({
   accessToken: v.optional(v.string()),
   /** When the access token was obtained. */
   obtainedAt: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  /** When the access token ends, where Salesforce's reply or the token itself said so. */
+  accessTokenExpiresAt: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   /** Whether Salesforce was ever seen to return a new refresh token: then AppFlow is given the access token alone. */
   rotates: v.boolean(),
   /** SHA-256 of the seed that these tokens come from. */
@@ -39,11 +42,13 @@ export function nextRecord(
   const sent = fromSeed && 'refreshToken' in seed ? seed.refreshToken.reveal() : record.refreshToken;
   const received = tokens.refreshToken?.reveal();
   const refreshToken = received ?? (isCode ? undefined : sent);
+  const accessToken = tokens.accessToken?.reveal();
+  const end = endOf(tokens);
   return {
     connection: connection.name,
     ...(refreshToken === undefined ? {} : { refreshToken }),
-    accessToken: tokens.accessToken.reveal(),
-    obtainedAt: new Date(at).toISOString(),
+    ...(accessToken === undefined ? {} : { accessToken, obtainedAt: new Date(at).toISOString() }),
+    ...(end === null ? {} : { accessTokenExpiresAt: end.toISOString() }),
     // Every code brings a refresh token: that is no sign of rotation.
     rotates: record.rotates || (!isCode && received !== undefined && received !== sent),
     seedFingerprint: fingerprintOf(seed),
@@ -119,21 +124,35 @@ export function holdsSeed(value: Redacted, seed: Seed): boolean {
 export interface StoredTokens {
   readonly accessToken: Redacted;
   readonly refreshToken: Redacted;
+  /** When the access token ends, where that is known. */
+  readonly expiresAt?: Date;
   readonly rotates: boolean;
 }
 
-/** @throws RefreshError `SALESFORCE_REFUSED` where one of the tokens was never issued */
+/** @throws RefreshError `SALESFORCE_REFUSED` or `SALESFORCE_REPLY_UNREADABLE` where one of the tokens was never issued */
 export function tokensIn(record: TokenRecord, operatorSecret: string): StoredTokens {
-  const { accessToken, refreshToken, rotates } = record;
-  if (accessToken === undefined) throw tokenMissing('access', operatorSecret);
+  const { accessToken, refreshToken, accessTokenExpiresAt, rotates } = record;
   if (refreshToken === undefined) throw tokenMissing('refresh', operatorSecret);
-  return { accessToken: new Redacted(accessToken), refreshToken: new Redacted(refreshToken), rotates };
+  if (accessToken === undefined) throw tokenMissing('access', operatorSecret);
+  return {
+    accessToken: new Redacted(accessToken),
+    refreshToken: new Redacted(refreshToken),
+    ...(accessTokenExpiresAt === undefined ? {} : { expiresAt: new Date(accessTokenExpiresAt) }),
+    rotates,
+  };
 }
 
+/** An exchange brought one token without the other. Without an access token, the refresh token that came is kept, and the next exchange may bring one. */
 export function tokenMissing(kind: 'access' | 'refresh', operatorSecret: string): RefreshError {
+  if (kind === 'access') {
+    return new RefreshError('SALESFORCE_REPLY_UNREADABLE', 'Salesforce issued no access token that can be read.', {
+      kind: 'wait',
+      ifItDoes: `Check that loginUrl in ${operatorSecret} is the login host of an org, not a site or a proxy. A refresh token that came with the answer is kept.`,
+    });
+  }
   return new RefreshError(
     'SALESFORCE_REFUSED',
-    `Salesforce issued no ${kind} token.`,
+    'Salesforce issued no refresh token.',
     `Give the connected app the scope refresh_token (offline_access), authorise it again and store the new code or refresh token in ${operatorSecret}.`,
   );
 }

@@ -157,7 +157,7 @@ describe('CLIENT_CREDENTIALS by an access token', () => {
     await expect(obtain(world({}, new Date(NOW + 3_599_999)).serving)).rejects.toMatchObject({
       code: 'LIFETIME_TOO_SHORT',
       message: 'The access token of sf-eu lives 3599 s, and the next refresh comes after 3600 s.',
-      hint: "Lengthen the session timeout of the connected app or of the integration user's profile, or set the tag refresh-interval-seconds of sf-eu to 3599 or less.",
+      hint: "Lengthen the session timeout of the connected app or of the integration user's profile, or set the tag refresh-interval-seconds of sf-eu to 3599 or less. An app that issues access tokens as JWTs has a timeout of its own for them, of 30 minutes at most: lengthen it, or turn such tokens off.",
     });
   });
 });

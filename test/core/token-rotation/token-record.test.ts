@@ -163,14 +163,30 @@ describe('the tokens of a record', () => {
     expect([accessToken.reveal(), refreshToken.reveal(), rotates]).toEqual(['stale', 'old', true]);
   });
 
-  it.each(['access', 'refresh'] as const)('are refused without the %s token', (kind) => {
-    const { [`${kind}Token` as const]: _, ...without } = BEFORE;
+  it('are refused without a refresh token, which the app has no scope for', () => {
+    const { refreshToken: _, ...without } = BEFORE;
     const said = {
       code: 'SALESFORCE_REFUSED',
-      message: `Salesforce issued no ${kind} token.`,
+      message: 'Salesforce issued no refresh token.',
       hint: 'Give the connected app the scope refresh_token (offline_access), authorise it again and store the new code or refresh token in appflow-token-refresher/sf-eu.',
     };
     expect(thrownBy(() => tokensIn(without, OPERATORS))).toMatchObject(said);
-    expect(tokenMissing(kind, OPERATORS)).toMatchObject(said);
+    expect(tokenMissing('refresh', OPERATORS)).toMatchObject(said);
+  });
+
+  it('are unreadable without an access token: the next exchange may bring one', () => {
+    const { accessToken: _, ...without } = BEFORE;
+    expect(thrownBy(() => tokensIn(without, OPERATORS))).toMatchObject({
+      code: 'SALESFORCE_REPLY_UNREADABLE',
+      retryable: true,
+      message: 'Salesforce issued no access token that can be read.',
+      hint: expect.stringMatching(/next attempt comes by itself.*appflow-token-refresher\/sf-eu/),
+    });
+  });
+
+  it('end when the record says', () => {
+    const expiresAt = '2026-11-24T09:15:00.000Z';
+    expect(tokensIn({ ...BEFORE, accessTokenExpiresAt: expiresAt }, OPERATORS).expiresAt).toEqual(new Date(expiresAt));
+    expect(tokensIn(BEFORE, OPERATORS)).not.toHaveProperty('expiresAt');
   });
 });
