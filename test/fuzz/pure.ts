@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
+import { certificateIn } from '../../functions/adapters/key-material.ts';
 import { readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
-import { certificateProblem, privateKeyProblem, signerAdapter } from '../../functions/adapters/signer.ts';
+import { privateKeyProblem, signerAdapter } from '../../functions/adapters/signer.ts';
 import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
 import { targetOf } from '../../functions/core/connection/target.ts';
 import { orRefreshError, RefreshError } from '../../functions/core/errors.ts';
@@ -283,8 +284,8 @@ export const PURE = [
         feed: (pem) =>
           said(() => [
             privateKeyProblem(new Redacted(pem)),
-            certificateProblem(pem, [privateKey]),
-            certificateProblem(pem, []),
+            certificateIn(new Redacted(pem), [privateKey]),
+            certificateIn(new Redacted(pem), []),
           ]),
       };
     },
