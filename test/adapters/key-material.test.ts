@@ -225,7 +225,7 @@ describe('a good key', () => {
         await expect(signs(text)).resolves.toBe(true);
         if (/certificate|chain|pkcs12|dump/.test(bundle)) expect(endOf(text, leaf.pkcs8)).toEqual(ENDS);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

@@ -202,7 +202,7 @@ describe('a JWT_BEARER secret', () => {
     });
   });
 
-  it.each([0, -1, 1.5, '7200 s', null, 86_401, 31_536_000, 1e300])('rejects a lifetime of %o', (lifetimeSeconds) => {
+  it.each([0, -1, 1.5, '7200s', null, 86_401, 31_536_000, 1e300])('rejects a lifetime of %o', (lifetimeSeconds) => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, lifetimeSeconds })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^lifetimeSeconds must be/),
