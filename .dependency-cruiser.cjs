@@ -5,7 +5,7 @@
 
 /** What every room of core may stand on: the vocabulary of the rules. */
 const VOCABULARY =
-  '^functions/core/(access-token-end|context|credentials|errors|hint|parsing|ports|redacted|retry|run|schedule|wording)\\.ts$';
+  '^functions/core/(access-token-end|context|credentials|errors|hint|parsing|ports|redacted|retry|run|schedule|secret-text|wording)\\.ts$';
 /** Hashing and parsing: all that the rules take from outside. */
 const PURE = ['^(node:)?crypto$', 'node_modules/(valibot|uuid)/'];
 
@@ -61,7 +61,8 @@ module.exports = {
     },
     {
       name: 'adapters-know-core-and-their-neighbour',
-      comment: 'They share one AWS call and its errors; the token endpoint has the table of its refusals beside it.',
+      comment:
+        'They share one AWS call and its errors; the token endpoint has the table of its refusals beside it, the signer what reads keys.',
       severity: 'error',
       from: { path: '^functions/adapters/' },
       to: {
@@ -69,7 +70,7 @@ module.exports = {
         pathNot: [
           VOCABULARY,
           '^functions/core/connection/connection\\.ts$',
-          '^functions/adapters/(aws-answer|aws-call|kept-tags|secret-call|salesforce-(cures|outcome|refusal|reply))\\.ts$',
+          '^functions/adapters/(aws-answer|aws-call|kept-tags|secret-call|salesforce-(cures|outcome|refusal|reply)|key-material|pem|pem-text|foreign-keys)\\.ts$',
         ],
       },
     },

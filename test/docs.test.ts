@@ -145,7 +145,7 @@ describe('a connection', () => {
 
   it('parses as each example shows it', async () => {
     // The keys in the examples are cut short: that they are keys is not what is asked here.
-    const keys = { privateKeyProblem: () => undefined, certificateProblem: () => undefined };
+    const keys = { privateKeyProblem: () => undefined, certificateIn: () => ({ pem: '' }) };
     const examples = [...everything.matchAll(/^```json\n(.*?)^```$/gms)].flatMap(([, json = '']) =>
       json.startsWith('{\n  "grantType"') ? [json] : [],
     );

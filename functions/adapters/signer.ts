@@ -1,14 +1,7 @@
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  sign,
-  verify,
-  X509Certificate,
-} from 'node:crypto';
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 import type { KMSClient } from '@aws-sdk/client-kms';
 import * as v from 'valibot';
+import type { KeyProblem } from '../core/connection/connection.ts';
 import { RefreshError } from '../core/errors.ts';
 import type { KeyTagsRequest, Signer, Tagged } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
@@ -16,17 +9,10 @@ import type { Run } from '../core/run.ts';
 import { list, pages, readable, text } from './aws-answer.ts';
 import { type AwsCall, callAws, unreadable } from './aws-call.ts';
 import { keptTags } from './kept-tags.ts';
+import { certificateIn, privateKeyIn } from './key-material.ts';
 
 const HEADER = { alg: 'RS256', typ: 'JWT' } as const;
-const FEWEST_BITS = 2048;
-/** A signature blocks the whole function: minutes at 65,536 bits, so that one key would stop all others of its batch. */
-const MOST_BITS = 4096;
-/**
- * Bytes of the public half (RFC 8017 appendix A.1.1): modulus and exponent. They are counted before a key is asked for its details: from one of more
- * than 16,384 bits OpenSSL then leaves an error behind, and Node calls the next key that it reads damaged, which is another connection's.
- */
-const MOST_PUBLIC_BYTES = 600;
-/** Parsed keys kept in a warm function: signing with a kept key is twice as fast as from PEM. Keyed by a digest, so no PEM is kept. */
+/** Keys that were read and tried, kept in a warm function: signing with one is twice as fast as from PEM. By a digest, so no text is kept. */
 const keys = new Map<string, KeyObject>();
 const MOST_KEYS = 256;
 
@@ -45,8 +31,8 @@ export function signerAdapter(kms: () => Promise<KMSClient>): Signer {
       return 'pem' in key ? signWithPem(key.pem, claims) : signWithKms(key.kmsKeyId, claims, kms, run);
     },
     privateKeyProblem,
-    certificateProblem,
-    certificateEnd: (pem) => new Date(new X509Certificate(pemText(pem)).validTo),
+    certificateIn,
+    certificateEnd: (pem) => new X509Certificate(pem).validToDate,
   };
 }
 
@@ -151,80 +137,26 @@ function kmsMeanings(keyId: string): NonNullable<AwsCall['meanings']> {
   };
 }
 
-/** What is wrong with a private key, as the end of a sentence and without any of its text; `undefined` where it will do. */
-export function privateKeyProblem(pem: Redacted): string | undefined {
-  const text = pemText(pem.reveal());
-  const kind = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
-  if (kind === undefined) return 'is no PEM, nor PEM in base64';
-  if (kind === 'CERTIFICATE') return 'is a certificate; the private key that belongs to it is needed';
-  if (kind.includes('PUBLIC KEY')) return 'is a public key; the private one is needed';
-  if (kind === 'ENCRYPTED PRIVATE KEY' || text.includes('Proc-Type: 4,ENCRYPTED'))
-    return 'is encrypted with a passphrase; store it without one';
-  if (kind === 'EC PRIVATE KEY' || kind === 'EC PARAMETERS')
-    return 'is an elliptic curve key; Salesforce takes RSA alone';
-  if (kind !== 'RSA PRIVATE KEY' && kind !== 'PRIVATE KEY') return 'is a PEM of another kind than a private key';
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(text);
-  } catch {
-    // OpenSSL's message says nothing that a person could use.
-    return 'is damaged: its text cannot be decoded';
-  }
-  if (key.asymmetricKeyType !== 'rsa') return `is a key of type ${key.asymmetricKeyType}; Salesforce takes RSA alone`;
-  if (createPublicKey(key).export({ type: 'pkcs1', format: 'der' }).length > MOST_PUBLIC_BYTES)
-    return `is longer than a key of ${MOST_BITS} bits, the most that is taken`;
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (bits < FEWEST_BITS) return `has ${bits} bits; at least ${FEWEST_BITS} are needed`;
-  if (bits > MOST_BITS) return `has ${bits} bits; at most ${MOST_BITS} are taken`;
-  return canSign(key) ? undefined : 'is damaged: what it signs does not verify';
+/** What is wrong with a private key, without any of its text; `undefined` where it will do. */
+export function privateKeyProblem(text: Redacted): KeyProblem | undefined {
+  const key = keptKey(text);
+  return 'says' in key ? key : undefined;
 }
 
-/** A key can decode and yet be inconsistent, after a slip of the hand in its base64: then signing throws, or nobody accepts the signature. */
-function canSign(key: KeyObject): boolean {
-  const trial = Buffer.from('trial');
-  try {
-    return verify('sha256', trial, createPublicKey(key), sign('sha256', trial, key));
-  } catch {
-    return false;
-  }
-}
-
-/** What is wrong with the certificate, as the end of a sentence. */
-export function certificateProblem(pem: string, privateKeys: readonly Redacted[]): string | undefined {
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(pemText(pem));
-  } catch {
-    return 'is no X.509 certificate in PEM';
-  }
-  if (privateKeys.length === 0 || privateKeys.some((key) => certificate.checkPrivateKey(privateKey(key))))
-    return undefined;
-  return 'does not belong to privateKey or nextPrivateKey';
-}
-
-function privateKey(pem: Redacted): KeyObject {
-  const text = pemText(pem.reveal());
-  const digest = createHash('sha256').update(text).digest('base64');
+function keptKey(text: Redacted): KeyObject | KeyProblem {
+  const digest = createHash('sha256').update(text.reveal()).digest('base64');
   const kept = keys.get(digest);
   if (kept !== undefined) return kept;
-  const key = createPrivateKey(text);
+  const key = privateKeyIn(text);
+  if ('says' in key) return key;
   if (keys.size >= MOST_KEYS) keys.clear();
   keys.set(digest, key);
   return key;
 }
 
-/**
- * PEM as it is, or out of base64. What shells, Terraform and environment variables do to line breaks is undone: `\\n` spelled out, or blanks in
- * their place.
- */
-function pemText(given: string): string {
-  const spelledOut = (text: string) => text.trim().replaceAll('\\r', '').replaceAll('\\n', '\n');
-  let text = spelledOut(given);
-  if (!text.startsWith('-----BEGIN') && /^[A-Za-z0-9+/=\s]+$/.test(text)) {
-    text = spelledOut(Buffer.from(text, 'base64').toString('utf8'));
-  }
-  const oneLine = /^(-----BEGIN [A-Z0-9 ]+-----)([A-Za-z0-9+/= ]+)(-----END [A-Z0-9 ]+-----)$/.exec(text);
-  if (oneLine === null) return text;
-  const [, begin, body = '', end] = oneLine;
-  return [begin, ...(body.replaceAll(' ', '').match(/.{1,64}/g) ?? []), end].join('\n');
+/** @throws RefreshError `KEY_UNUSABLE` where nobody has looked at the key before */
+function privateKey(text: Redacted): KeyObject {
+  const key = keptKey(text);
+  if ('says' in key) throw new RefreshError('KEY_UNUSABLE', `The private key ${key.says}.`, key.cure);
+  return key;
 }

@@ -14,7 +14,10 @@ export interface Credentials {
   readonly clientCredentialsArn?: string;
 }
 
-/** One row of AppFlow's published limits: lengths in characters and the pattern, anchored only where it is published so; or the values. */
+/**
+ * One row of AppFlow's published limits: lengths in characters and the pattern, anchored only where it is published so; or the values. A pattern
+ * speaks of the whole value all the same, as AWS's services read theirs.
+ */
 export type Limit =
   | { readonly min: number; readonly max: number; readonly pattern: RegExp }
   | { readonly values: readonly string[] };
@@ -51,7 +54,7 @@ export function violation(field: LimitedField, value: string): string | undefine
   const length = [...value].length;
   if (length > max) return `${field} has ${length} characters, AppFlow takes at most ${max}`;
   if (length < min) return `${field} has ${length} characters, AppFlow takes no fewer than ${min}`;
-  if (pattern.test(value)) return undefined;
+  if (new RegExp(`^(?:${pattern.source})$`).test(value)) return undefined;
   if (field === 'clientCredentialsArn' && /^arn:aws-[a-z-]+:/.test(value)) {
     return `${field} is in another partition than aws, and AppFlow's pattern ${pattern.source} has no place for it`;
   }

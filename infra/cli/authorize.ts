@@ -1,4 +1,3 @@
-import * as v from 'valibot';
 import type { AuthorizationCodeConnection } from '../../functions/core/connection/connection.ts';
 import { parseConnection } from '../../functions/core/connection/parse-connection.ts';
 import { isConnectionName } from '../../functions/core/connection/target.ts';
@@ -6,6 +5,7 @@ import { RefreshError } from '../../functions/core/errors.ts';
 import { clientOf } from '../../functions/core/grants/authorization-code.ts';
 import { COMMAND } from '../../functions/core/hint.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
+import { objectIn } from '../../functions/core/secret-text.ts';
 import { operatorSecrets } from './operator-secrets.ts';
 import { EXIT, type ExitCode, note, paint, say, sayJson } from './output.ts';
 import { Questions } from './questions.ts';
@@ -91,25 +91,19 @@ export const PLACEHOLDER = new Redacted('none-yet');
  * @throws RefreshError `SECRET_MALFORMED` and the parser's other codes; `INPUT_INVALID` for another grant
  */
 function withSeed(session: Session, name: string, old: Redacted, seed: Redacted) {
-  const record = v.safeParse(v.record(v.string(), v.unknown()), jsonOf(old));
-  if (record.success && record.output['grantType'] !== 'AUTHORIZATION_CODE') {
+  const read = objectIn(old);
+  const object = 'object' in read ? read.object : undefined;
+  if (object !== undefined && object['grantType'] !== 'AUTHORIZATION_CODE') {
     throw inputError(
       `${name} is no AUTHORIZATION_CODE connection: it has no refresh token.`,
       `If its refreshes fail, check ${name} says why.`,
     );
   }
-  const { oAuthRequest: _spent, ...rest } = record.success ? record.output : {};
+  const { oAuthRequest: _spent, ...rest } = object ?? {};
   // What is no JSON object is the parser's to explain.
-  const value = record.success ? new Redacted(JSON.stringify({ ...rest, refreshToken: seed.reveal() }, null, 2)) : old;
+  const value =
+    object !== undefined ? new Redacted(JSON.stringify({ ...rest, refreshToken: seed.reveal() }, null, 2)) : old;
   const connection = parseConnection(name, value, session.rules, session.ports.signer);
   if (connection.grantType !== 'AUTHORIZATION_CODE') throw new RefreshError('SECRET_MALFORMED', 'Another grant.', '');
   return { connection, value };
-}
-
-function jsonOf(value: Redacted): unknown {
-  try {
-    return JSON.parse(value.reveal());
-  } catch {
-    return undefined;
-  }
 }

@@ -16,12 +16,12 @@ interface Published {
   readonly fill: (length: number, filler: string) => string;
 }
 
-/** `\S+` without anchors: somewhere is a character that is no white space. */
-const hasNonSpace = (value: string) => value.trim() !== '';
+/** `\S+`, of the whole value: at least one character, and none of white space. */
+const hasNoSpace = (value: string) => value !== '' && value.split(/\s/).length === 1;
 const token = (most: number): Published => ({
   least: 0,
   most,
-  matches: hasNonSpace,
+  matches: hasNoSpace,
   fill: (length, filler) => filler.repeat(length),
 });
 const startsAs = (start: string) => (length: number, filler: string) =>
@@ -36,25 +36,25 @@ const PUBLISHED: Readonly<Record<string, Published>> = {
   clientCredentialsArn: {
     least: 20,
     most: 2048,
-    matches: (value) => /arn:aws:secretsmanager:.*:[0-9]+:.*/.test(value),
+    matches: (value) => /^arn:aws:secretsmanager:.*:[0-9]+:.*$/.test(value),
     fill: startsAs('arn:aws:secretsmanager:eu-west-1:123456789012:secret:'),
   },
   jwtToken: {
     least: 0,
     most: 8000,
-    matches: (value) => /^([a-zA-Z0-9_=]+)\.([a-zA-Z0-9_=]+)\.([a-zA-Z0-9_\-+/=]*)/.test(value),
+    matches: (value) => /^([a-zA-Z0-9_=]+)\.([a-zA-Z0-9_=]+)\.([a-zA-Z0-9_\-+/=]*)$/.test(value),
     fill: startsAs('eyJh.eyJp.'),
   },
   connectorProfileName: {
     least: 0,
     most: 256,
-    matches: (value) => /[A-Za-z0-9_/!@#+=.-]/.test(value),
+    matches: (value) => value !== '' && [...value].every((c) => /[A-Za-z0-9_/!@#+=.-]/.test(c)),
     fill: (length, filler) => filler.repeat(length),
   },
   clientToken: {
     least: 1,
     most: 256,
-    matches: (value) => [...value].some((c) => c >= ' ' && c <= '~'),
+    matches: (value) => value !== '' && [...value].every((c) => c >= ' ' && c <= '~'),
     fill: (length, filler) => filler.repeat(length),
   },
 };
@@ -138,11 +138,9 @@ describe('checking a field against the limits of AppFlow', () => {
     'counts the characters of %s as code points up to the exact limit',
     (field, published) => {
       const { least, most, fill } = published;
-      for (const one of ['a', '😀']) {
-        // `connectorProfileName` and `clientToken` want an ASCII character somewhere.
-        const value = (length: number) => (length === 0 ? '' : ['a', ...[...fill(length, one)].slice(1)].join(''));
-        const start =
-          field === 'jwtToken' || field === 'clientCredentialsArn' ? (length: number) => fill(length, one) : value;
+      // Two UTF-16 units, where the pattern takes it.
+      for (const one of ['a', '😀'].filter((sign) => published.matches(fill(100, sign)))) {
+        const start = (length: number) => fill(length, one);
         expect([most - 1, most, most + 1].map((length) => lengthOf(start(length)))).toEqual([most - 1, most, most + 1]);
         expect(problemOf(field, start(most - 1))).toBeUndefined();
         expect(problemOf(field, start(most))).toBeUndefined();
@@ -159,6 +157,28 @@ describe('checking a field against the limits of AppFlow', () => {
       expect(problemOf(field, word)).toBeUndefined();
       for (const wrong of [word.toLowerCase(), `${word} `, word.slice(1), ''])
         expect(problemOf(field, wrong)).toContain(field);
+    }
+  });
+
+  it.each([
+    ['a space within', (value: string) => `${value.slice(0, 40)} ${value.slice(40)}`],
+    ['a space at the end', (value: string) => `${value} `],
+    ['a space at the beginning', (value: string) => ` ${value}`],
+    ['a line feed at the end', (value: string) => `${value}\n`],
+    ['CRLF at the end', (value: string) => `${value}\r\n`],
+    ['a tab within', (value: string) => `${value.slice(0, 40)}\t${value.slice(40)}`],
+    ['a no-break space within', (value: string) => `${value.slice(0, 40)}\u00a0${value.slice(40)}`],
+    ['a line separator at the end', (value: string) => `${value}\u2028`],
+    ['a byte order mark at the beginning', (value: string) => `\ufeff${value}`],
+    ['an ideographic space within', (value: string) => `${value.slice(0, 40)}\u3000${value.slice(40)}`],
+  ])('holds each pattern against the whole value: %s', (_, changed) => {
+    for (const [field, { matches, fill }] of Object.entries(PUBLISHED)) {
+      const good = fill(100, 'a');
+      expect(problemOf(field, good)).toBeUndefined();
+      const bad = changed(good);
+      expect([field, problemOf(field, bad) === undefined]).toEqual([field, matches(bad)]);
+      if (field !== 'clientCredentialsArn' && field !== 'clientToken')
+        expect([field, matches(bad)]).toEqual([field, false]);
     }
   });
 

@@ -70,7 +70,8 @@ describe('a hand-over', () => {
 
   it('checks both the credentials and the renewed ones against the limits of AppFlow', async () => {
     const { profile, given } = refusing(1);
-    await expect(handOver(obtained(' '), serving(profile))).rejects.toMatchObject({ code: 'CONSTRAINT_VIOLATED' });
+    for (const token of [' ', '00D8d!AQ to', '00D8d!AQ\n', '\t00D8d!AQ', '00D8d!AQ\u00a0', 'x'.repeat(4_097)])
+      await expect(handOver(obtained(token), serving(profile))).rejects.toMatchObject({ code: 'CONSTRAINT_VIOLATED' });
     expect(given).toEqual([]);
     await expect(
       handOver(

@@ -519,6 +519,201 @@ describe('access tokens', () => {
   });
 });
 
+describe('approvals', () => {
+  const issue = (username = USER, clientId = CLIENT_ID) => salesforce.issueRefreshToken(clientId, username);
+  const lives = (refreshToken: string) => salesforce.family(refreshToken)?.alive;
+
+  test('are five of one user and one app: the sixth revokes the oldest, and nobody is told', async () => {
+    const families = [];
+    for (let n = 0; n < 5; n++) families.push(await issue());
+    expect(families.map(({ refreshToken }) => lives(refreshToken))).toEqual([true, true, true, true, true]);
+    const [oldest] = families;
+    if (oldest === undefined) throw new Error('There is none.');
+    const sixth = await redeem(await salesforce.issueAuthCode(CLIENT_ID, USER, REDIRECT_URI));
+    expect(sixth.status).toBe(200);
+    expect(families.map(({ refreshToken }) => lives(refreshToken))).toEqual([false, true, true, true, true]);
+    expect(await refresh(oldest.refreshToken)).toEqual(refusal('invalid_grant', 'expired access/refresh token'));
+    expect(salesforce.accessTokenIsLive(oldest.accessToken)).toBe(false);
+    expect(lives(textOf(sixth.body['refresh_token']))).toBe(true);
+  });
+
+  test('are counted once however often a token is rotated or used', async () => {
+    const { refreshToken } = await issue();
+    let current = refreshToken;
+    for (let n = 0; n < 8; n++) current = textOf((await refresh(current)).body['refresh_token']);
+    for (let n = 0; n < 4; n++) await issue();
+    expect(lives(refreshToken)).toBe(true);
+    await issue();
+    expect(lives(refreshToken)).toBe(false);
+  });
+
+  test('that are revoked make room', async () => {
+    const first = await issue();
+    const revoked = await issue();
+    for (let n = 0; n < 3; n++) await issue();
+    await post('revoke', { token: revoked.refreshToken });
+    await issue();
+    expect(lives(first.refreshToken)).toBe(true);
+  });
+
+  test('of another user, another app and of grants without a refresh token do not count', async () => {
+    salesforce.registerApp({ clientId: 'other', users: [USER], certificates: [pem(keys.publicKey)] });
+    const first = await issue();
+    for (let n = 0; n < 6; n++) {
+      await issue('other@example.com');
+      await issue(USER, 'other');
+      await exchangeJwt(assertion());
+    }
+    expect(lives(first.refreshToken)).toBe(true);
+  });
+
+  test('are of one user however the name is spelled', async () => {
+    const first = await issue('Integration@Example.com');
+    for (let n = 0; n < 5; n++) await issue(n % 2 === 0 ? USER.toUpperCase() : USER);
+    expect(lives(first.refreshToken)).toBe(false);
+  });
+});
+
+describe('names of users', () => {
+  const SPELLINGS = [USER, USER.toUpperCase(), 'Integration@Example.com', 'INTEGRATION@example.COM'];
+
+  test.each(SPELLINGS)(
+    'are compared without case wherever one is sent, and come back as they were set up: %s',
+    async (name) => {
+      const byJwt = await exchangeJwt(assertion({ sub: name }));
+      expect(byJwt.status).toBe(200);
+      const { accessToken } = await salesforce.issueRefreshToken(CLIENT_ID, name);
+      for (const token of [textOf(byJwt.body['access_token']), accessToken]) {
+        expect((await introspect(token)).body).toMatchObject({ active: true, username: USER });
+        expect((await userinfo(token)).body).toMatchObject({ preferred_username: USER });
+      }
+      const query = { response_type: 'code', client_id: CLIENT_ID, redirect_uri: REDIRECT_URI, login_hint: name };
+      const page = `${salesforce.url}/services/oauth2/authorize?${new URLSearchParams(query)}`;
+      const location = (await fetch(page, { redirect: 'manual' })).headers.get('location');
+      const { body } = await redeem(textOf(new URL(textOf(location)).searchParams.get('code')));
+      expect((await introspect(textOf(body['access_token']))).body).toMatchObject({ username: USER });
+      salesforce.inactiveUser(name, true);
+      expect((await exchangeJwt(assertion())).body['error']).toBe('inactive_user');
+    },
+  );
+
+  test('of other people stay other people', async () => {
+    expect((await exchangeJwt(assertion({ sub: 'Integration@Example.org' }))).status).toBe(400);
+  });
+});
+
+describe('access tokens that are JWTs', () => {
+  const app = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, certificates: [pem(keys.publicKey)], users: [USER] };
+  const claimsOf = (jwt: string): Record<string, unknown> =>
+    JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
+
+  test.each([1, 15, 30])('live for the minutes that the app is set to, and say so themselves: %i', async (minutes) => {
+    salesforce.registerApp({ ...app, clientCredentialsUser: USER, jwtAccessTokenMinutes: minutes });
+    const { refreshToken, accessToken } = await salesforce.issueRefreshToken(CLIENT_ID, USER);
+    const client = { client_id: CLIENT_ID, client_secret: CLIENT_SECRET };
+    const replies = [
+      await exchangeJwt(assertion()),
+      await refresh(refreshToken),
+      await redeem(await salesforce.issueAuthCode(CLIENT_ID, USER, REDIRECT_URI)),
+      await post('token', { grant_type: 'client_credentials', ...client }),
+    ];
+    const exp = START / 1000 + minutes * 60;
+    for (const token of [accessToken, ...replies.map(({ body }) => textOf(body['access_token']))]) {
+      expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+      expect(token.length).toBeLessThan(4_096);
+      expect(claimsOf(token)).toMatchObject({ iss: salesforce.url, aud: [salesforce.url], client_id: CLIENT_ID, exp });
+      expect((await introspect(token)).body).toMatchObject({ active: true, exp, username: USER });
+      expect((await userinfo(token)).status).toBe(200);
+    }
+    for (const { body } of replies) expect(body).not.toHaveProperty('expires_in');
+    nowMs += minutes * 60_000;
+    expect((await userinfo(accessToken)).status).toBe(403);
+    expect((await introspect(accessToken)).body).toEqual({ active: false });
+  });
+
+  test('are nothing where one sign of them is changed', async () => {
+    salesforce.registerApp({ ...app, jwtAccessTokenMinutes: 15 });
+    const token = textOf((await exchangeJwt(assertion())).body['access_token']);
+    expect((await userinfo(`${token.slice(0, -3)}AAA`)).status).toBe(403);
+  });
+
+  test.each([0, 31, 1.5, -1, Number.NaN])('cannot be set to %d minutes', (minutes) => {
+    expect(() => salesforce.registerApp({ ...app, jwtAccessTokenMinutes: minutes })).toThrow('1 to 30 minutes');
+  });
+});
+
+describe('a login host', () => {
+  const EXTERNAL = '3MVG9.external';
+  const at = async (base: string, form: Record<string, string>) =>
+    answerOf(await fetch(`${base}/services/oauth2/token`, { method: 'POST', body: new URLSearchParams(form) }));
+  const byJwt = (base: string, claims: Record<string, unknown>) =>
+    at(base, { grant_type: JWT_BEARER, assertion: assertion(claims) });
+  const NOT_THERE = refusal('app_not_found', 'External client app is not installed in this org');
+
+  beforeEach(() =>
+    salesforce.registerApp({
+      clientId: EXTERNAL,
+      clientSecret: CLIENT_SECRET,
+      certificates: [pem(keys.publicKey)],
+      users: [USER],
+      clientCredentialsUser: USER,
+      isExternal: true,
+    }),
+  );
+
+  test('knows no External Client App, for any grant; the My Domain does', async () => {
+    const { refreshToken } = await salesforce.issueRefreshToken(EXTERNAL, USER);
+    const code = await salesforce.issueAuthCode(EXTERNAL, USER, REDIRECT_URI);
+    const client = { client_id: EXTERNAL, client_secret: CLIENT_SECRET };
+    const forms = [
+      { grant_type: JWT_BEARER, assertion: assertion({ iss: EXTERNAL, aud: salesforce.url }) },
+      { grant_type: 'refresh_token', refresh_token: refreshToken, ...client },
+      { grant_type: 'authorization_code', code, redirect_uri: REDIRECT_URI, ...client },
+      { grant_type: 'client_credentials', ...client },
+    ];
+    for (const form of forms) expect(await at(salesforce.loginHostUrl, form)).toEqual(NOT_THERE);
+    for (const form of forms) expect((await at(salesforce.url, form)).status).toBe(200);
+  });
+
+  test('sends the browser back without a code for an External Client App', async () => {
+    const query = {
+      response_type: 'code',
+      client_id: EXTERNAL,
+      redirect_uri: REDIRECT_URI,
+      login_hint: USER,
+      state: 's',
+    };
+    const ask = async (base: string) => {
+      const page = `${base}/services/oauth2/authorize?${new URLSearchParams(query)}`;
+      return new URL(textOf((await fetch(page, { redirect: 'manual' })).headers.get('location'))).searchParams;
+    };
+    expect(Object.fromEntries(await ask(salesforce.loginHostUrl))).toEqual({
+      error: 'OAUTH_EC_APP_NOT_FOUND',
+      error_description: 'External client app is not installed in this org',
+      state: 's',
+    });
+    expect((await ask(salesforce.url)).get('code')).toMatch(/^aPrx/);
+  });
+
+  test.each(['https://login.salesforce.com', 'https://test.salesforce.com', 'https://other.my.salesforce.com'])(
+    'is no audience of an External Client App: %s',
+    async (aud) => {
+      expect(await byJwt(salesforce.url, { iss: EXTERNAL, aud })).toEqual(
+        refusal('invalid_grant', 'Audience validation failed'),
+      );
+      expect((await byJwt(salesforce.url, { iss: EXTERNAL, aud: salesforce.loginHostUrl })).status).toBe(400);
+    },
+  );
+
+  test('serves every other app, with itself as audience too, and no client credentials', async () => {
+    expect((await byJwt(salesforce.loginHostUrl, { aud: salesforce.loginHostUrl })).status).toBe(200);
+    const client = { client_id: CLIENT_ID, client_secret: CLIENT_SECRET };
+    expect(await at(salesforce.loginHostUrl, { grant_type: 'client_credentials', ...client })).toEqual(
+      refusal('invalid_grant', 'request not supported on this domain'),
+    );
+  });
+});
+
 describe('the HTTP side', () => {
   const tokenEndpoint = () => `${salesforce.url}/services/oauth2/token`;
 

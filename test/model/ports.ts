@@ -129,7 +129,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
       keyTags: none,
       certificateEnd: () => new Date(0),
       privateKeyProblem: () => undefined,
-      certificateProblem: () => undefined,
+      certificateIn: () => ({ pem: '' }),
     },
     store: {
       current: async (name, run) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { QUEUE } from '../../infra/local/world.ts';
-import { CODE_APP, START, type TestWorld, testWorld, USER } from '../support/world.ts';
+import { CODE_APP, CODE_SECRET, START, type TestWorld, testWorld, USER } from '../support/world.ts';
 
 const exchanges = (world: TestWorld) =>
   world.salesforce.calls.filter(({ operation }) => operation === 'token:refresh_token').length;
@@ -109,6 +109,34 @@ describe('refresh of an AUTHORIZATION_CODE connection', () => {
     expect((await world.refresh(['sf'], true)).connections[0]?.error?.code).toBe('SECRET_MALFORMED');
     expect((await first(world, 'sf'))?.error?.message).toContain('clientId is not the one');
   });
+
+  it.each(['ACCESS_TOKEN', 'ACCESS_AND_REFRESH_TOKEN'])(
+    'uses a managed external secret and keeps its ARN from AppFlow, unless that needs the client: %s',
+    async (handOver) => {
+      const world = await testWorld();
+      const arn = world.addClient(
+        'other',
+        {},
+        { consumerKey: CODE_APP, consumerSecret: CODE_SECRET, environmentId: 'x' },
+      );
+      world.aws.secrets.tag('appflow-client-credentials/other', { 'appflow-token-refresher-connections': 'sf' });
+      await world.addCode('sf', { clientSecret: undefined, clientCredentialsArn: arn, handOver });
+      const report = await first(world, 'sf');
+      if (handOver === 'ACCESS_TOKEN') {
+        expect(report).toMatchObject({ outcome: 'refreshed' });
+        expect(Object.keys(world.aws.appflow.credentials('sf') ?? {}).sort()).toEqual([
+          'accessToken',
+          'oAuth2GrantType',
+        ]);
+      } else {
+        expect(report?.error).toMatchObject({
+          code: 'SECRET_MALFORMED',
+          hint: expect.stringContaining('"handOver": "ACCESS_TOKEN"'),
+        });
+        expect(world.salesforce.calls).toEqual([]);
+      }
+    },
+  );
 
   it('reports an unreadable token secret in a dry run', async () => {
     const world = await testWorld();

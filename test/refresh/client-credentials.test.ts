@@ -69,6 +69,25 @@ describe('refresh of a CLIENT_CREDENTIALS connection', () => {
     expect(world.aws.appflow.profile('cc')).toEqual(before);
   });
 
+  it('reads a managed external secret where it fetches the access token itself', async () => {
+    const world = await testWorld();
+    const managed = { consumerKey: CLIENT_APP, consumerSecret: 'consumer-secret', environmentId: 'x' };
+    world.addClient('cc', { handOver: 'ACCESS_TOKEN' }, managed);
+    expect(await first(world, 'cc')).toMatchObject({ outcome: 'refreshed', handOver: 'ACCESS_TOKEN' });
+  });
+
+  it('names the secret in which a value ends with a line break, before anything is sent', async () => {
+    const world = await testWorld();
+    world.addClient('cc', { handOver: 'ACCESS_TOKEN' }, { clientId: CLIENT_APP, clientSecret: 'consumer-secret\n' });
+    expect((await first(world, 'cc'))?.error).toMatchObject({
+      code: 'SECRET_MALFORMED',
+      message: expect.stringMatching(
+        /^In the secret arn:.*appflow-client-credentials\/cc.*: clientSecret ends with a line break\.$/,
+      ),
+    });
+    expect(world.salesforce.calls).toEqual([]);
+  });
+
   it('reports LIFETIME_TOO_SHORT for a token that expires before the next refresh', async () => {
     const world = await testWorld({ settings: { REFRESH_INTERVAL_SECONDS: '10000', JWT_LIFETIME_SECONDS: '20000' } });
     world.addClient('cc', { handOver: 'ACCESS_TOKEN' });

@@ -2,13 +2,38 @@ import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, importSPKI, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../infra/local/wire/traffic.ts';
-import { PUBLIC_KEY, START, type TestWorld, testWorld, USER } from '../support/world.ts';
+import { PRIVATE_KEY, PUBLIC_KEY, START, type TestWorld, testWorld, USER } from '../support/world.ts';
 
 const code = async (world: TestWorld, name: string) => (await world.refresh([name])).connections[0]?.error?.code;
 const updates = (world: TestWorld): Call[] =>
   world.aws.calls.filter(({ operation }) => operation === 'UpdateConnectorProfile');
 
 describe('refresh of a JWT_BEARER connection', () => {
+  it.each([
+    ['after its public key', PUBLIC_KEY + PRIVATE_KEY],
+    ['with each line in quotes and a backslash after it', PRIVATE_KEY.trimEnd().replace(/^.*$/gm, '"$&" \\')],
+    ['indented', PRIVATE_KEY.replace(/^/gm, '    ')],
+    ['in base64 of UTF-16', Buffer.from(PRIVATE_KEY, 'utf16le').toString('base64')],
+  ])('signs with a key as people store it, in a secret with a byte order mark: %s', async (_, privateKey) => {
+    const world = await testWorld();
+    world.addJwt('sf-prod', { privateKey });
+    const name = 'appflow-token-refresher/sf-prod';
+    world.aws.secrets.put(name, `\ufeff${world.aws.secrets.read(name)}`);
+    expect((await world.refresh(['sf-prod'])).connections[0]).toMatchObject({ outcome: 'refreshed' });
+    expect(await world.aws.appflow.useConnection('sf-prod')).toMatchObject({ ok: true });
+  });
+
+  it('names a key of the secret that ends with a line break, before anything is sent', async () => {
+    const world = await testWorld();
+    world.addJwt('sf-prod', { username: `${USER}\n`, handOver: 'ACCESS_TOKEN' });
+    expect((await world.refresh(['sf-prod'])).connections[0]?.error).toMatchObject({
+      code: 'SECRET_MALFORMED',
+      message: 'username ends with a line break.',
+      hint: expect.stringContaining('appflow-token-refresher/sf-prod'),
+    });
+    expect([...world.salesforce.calls, ...updates(world)]).toEqual([]);
+  });
+
   it('hands over a JWT that AppFlow can exchange', async () => {
     const world = await testWorld();
     world.addJwt('sf-prod');

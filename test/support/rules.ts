@@ -142,7 +142,7 @@ export function fakeContext(
         keyTags: unexpected,
         certificateEnd: unexpectedNow,
         privateKeyProblem: unexpectedNow,
-        certificateProblem: unexpectedNow,
+        certificateIn: unexpectedNow,
         ...expected.signer,
       },
       store: {

@@ -27,7 +27,7 @@ export interface JwtBearerConnection extends ConnectionBase {
   readonly key: SigningKey;
   /** Used instead of `key` as soon as Salesforce accepts it. */
   readonly nextKey: SigningKey | undefined;
-  /** PEM; its end is watched. */
+  /** PEM of one certificate; its end is watched. */
   readonly certificate: string | undefined;
   readonly lifetimeSeconds: number | undefined;
 }
@@ -63,10 +63,22 @@ export interface ConnectionRules {
   readonly clientSecretPrefix: string;
 }
 
+/** What is wrong with a key or certificate. */
+export interface KeyProblem {
+  /** The end of a sentence that begins with the name of the key in the secret. */
+  readonly says: string;
+  /** What to do about it, with the command. */
+  readonly cure: string;
+}
+
 /** What can be said of a key or certificate by looking at it. */
 export interface KeyChecks {
-  /** What is wrong with a PEM private key, as the end of a sentence; `undefined` where it is an RSA key of at least 2048 bits. */
-  privateKeyProblem(pem: Redacted): string | undefined;
-  /** What is wrong with a PEM certificate whose key should be that of one of the private keys, as the end of a sentence. */
-  certificateProblem(pem: string, privateKeys: readonly Redacted[]): string | undefined;
+  /** What is wrong with a private key; `undefined` where it is an RSA key of 2048 to 8192 bits. */
+  privateKeyProblem(text: Redacted): KeyProblem | undefined;
+  /**
+   * The one certificate that is meant, alone and in PEM, however many there are.
+   *
+   * @param privateKeys usable ones, the current one first: the certificate should be of one of them
+   */
+  certificateIn(text: Redacted, privateKeys: readonly Redacted[]): { readonly pem: string } | KeyProblem;
 }

@@ -79,19 +79,13 @@ function handOverOf<G extends keyof typeof HAND_OVERS>(
 }
 
 function parseJwtBearer(base: ConnectionBase, parsing: Parsing): JwtBearerConnection {
-  const { values, problems, keys } = parsing;
+  const { values, problems } = parsing;
   const handOver = handOverOf('JWT_BEARER', parsing);
   const key = signingKey('privateKey', 'kmsKeyId', parsing);
   if (key === undefined && !problems.mention('privateKey') && !problems.mention('kmsKeyId'))
     problems.add('one of privateKey and kmsKeyId is required');
   const nextKey = signingKey('nextPrivateKey', 'nextKmsKeyId', parsing);
-  if (values.certificate !== undefined) {
-    const pems = [key, nextKey].flatMap((k) =>
-      k !== undefined && 'pem' in k && keys.privateKeyProblem(k.pem) === undefined ? [k.pem] : [],
-    );
-    const problem = keys.certificateProblem(values.certificate, pems);
-    if (problem !== undefined) problems.add(`certificate ${problem}`, 'KEY_UNUSABLE');
-  }
+  const certificate = certificateOf([key, nextKey], parsing);
   if (values.lifetimeSeconds !== undefined && handOver === 'ACCESS_TOKEN') {
     problems.add('lifetimeSeconds has no use where handOver is ACCESS_TOKEN: our own JWT lives 180 seconds');
   }
@@ -104,9 +98,24 @@ function parseJwtBearer(base: ConnectionBase, parsing: Parsing): JwtBearerConnec
     audience: values.audience ?? base.loginUrl,
     key: key ?? { kmsKeyId: '' },
     nextKey,
-    certificate: values.certificate,
+    certificate,
     lifetimeSeconds: values.lifetimeSeconds,
   };
+}
+
+function certificateOf(
+  signing: readonly (SigningKey | undefined)[],
+  { values, problems, keys }: Parsing,
+): string | undefined {
+  if (values.certificate === undefined) return undefined;
+  const usable = signing.flatMap((key) =>
+    key !== undefined && 'pem' in key && keys.privateKeyProblem(key.pem) === undefined ? [key.pem] : [],
+  );
+  // Boxed until it is alone: what people paste may hold the private key as well.
+  const found = keys.certificateIn(new Redacted(values.certificate), usable);
+  if ('pem' in found) return found.pem;
+  problems.addUnusable('certificate', found);
+  return undefined;
 }
 
 function parseAuthorizationCode(base: ConnectionBase, parsing: Parsing): AuthorizationCodeConnection {
@@ -169,7 +178,7 @@ function signingKey(
   if (pemText !== undefined) {
     const boxed = new Redacted(pemText);
     const problem = keys.privateKeyProblem(boxed);
-    if (problem !== undefined) problems.add(`${inSecret} ${problem}`, 'KEY_UNUSABLE');
+    if (problem !== undefined) problems.addUnusable(inSecret, problem);
     return { pem: boxed };
   }
   return keyId === undefined ? undefined : { kmsKeyId: keyId };

@@ -1,10 +1,12 @@
 import * as v from 'valibot';
 import type { GrantType } from '../credentials.ts';
 import { type ErrorCode, RefreshError } from '../errors.ts';
+import { sentences } from '../hint.ts';
 import { parse } from '../parsing.ts';
 import type { Redacted } from '../redacted.ts';
+import { asObject, objectIn, seen, unseenIn } from '../secret-text.ts';
 import { enumerated, unknownKey } from '../wording.ts';
-import type { HandOver } from './connection.ts';
+import type { HandOver, KeyProblem } from './connection.ts';
 import { isProfileName } from './target.ts';
 
 /** The unit of Secrets Manager's limit is bytes of UTF-8. */
@@ -12,13 +14,7 @@ const MOST_BYTES = 65_536;
 /** A day. A JWT can be replayed by whoever sees it, and nobody can revoke it. */
 const LONGEST_LIFETIME_SECONDS = 86_400;
 
-const pem = v.pipe(v.string('must be a string'), v.minLength(1, 'is empty'));
-const text = v.pipe(
-  pem,
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
-  v.regex(/^[^\u0000-\u001f\u007f]*$/, 'holds a control character, such as a line break'),
-);
-const token = v.pipe(text, v.regex(/^\S+$/, 'holds a space'));
+const text = v.pipe(v.string('must be a string'), v.minLength(1, 'is empty'));
 /** Messages name the key, so it must not be a secret that was pasted here: nothing but the published shapes is taken. */
 const KMS_KEY =
   /^(?:arn:aws[a-z-]*:kms:[a-z0-9-]{2,30}:\d{12}:)?(?:alias\/[\w/-]{1,250}|(?:key\/)?(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))$/;
@@ -85,11 +81,11 @@ const KEYS: { readonly [K in Key]: Rule<Fields[K]> } = {
   clientSecret: { grants: ['AUTHORIZATION_CODE'], schema: text },
   username: { grants: ['JWT_BEARER'], schema: text },
   audience: { grants: ['JWT_BEARER'], schema: text },
-  privateKey: { grants: ['JWT_BEARER'], schema: pem },
+  privateKey: { grants: ['JWT_BEARER'], schema: text },
   kmsKeyId: { grants: ['JWT_BEARER'], schema: kmsKeyId },
-  nextPrivateKey: { grants: ['JWT_BEARER'], schema: pem },
+  nextPrivateKey: { grants: ['JWT_BEARER'], schema: text },
   nextKmsKeyId: { grants: ['JWT_BEARER'], schema: kmsKeyId },
-  certificate: { grants: ['JWT_BEARER'], schema: pem },
+  certificate: { grants: ['JWT_BEARER'], schema: text },
   lifetimeSeconds: {
     grants: ['JWT_BEARER'],
     schema: v.pipe(
@@ -99,10 +95,10 @@ const KEYS: { readonly [K in Key]: Rule<Fields[K]> } = {
       v.maxValue(LONGEST_LIFETIME_SECONDS, `must be at most ${LONGEST_LIFETIME_SECONDS}`),
     ),
   },
-  refreshToken: { grants: ['AUTHORIZATION_CODE'], schema: token },
+  refreshToken: { grants: ['AUTHORIZATION_CODE'], schema: text },
   oAuthRequest: {
     grants: ['AUTHORIZATION_CODE'],
-    schema: v.strictObject({ authCode: token, redirectUri: token }),
+    schema: v.strictObject({ authCode: text, redirectUri: text }),
   },
   clientCredentialsArn: { grants: ['AUTHORIZATION_CODE', 'CLIENT_CREDENTIALS'], schema: text },
 };
@@ -111,6 +107,7 @@ const KEYS: { readonly [K in Key]: Rule<Fields[K]> } = {
 export class Problems {
   readonly #found: { code: ErrorCode; text: string }[] = [];
   readonly #keys = new Set<Key>();
+  readonly #cures = new Set<string>();
 
   add(text: string, code: ErrorCode = 'SECRET_MALFORMED'): void {
     this.#found.push({ code, text });
@@ -120,6 +117,12 @@ export class Problems {
   addFor(key: Key, text: string): void {
     this.#keys.add(key);
     this.add(text);
+  }
+
+  /** A private key or certificate cannot be used. */
+  addUnusable(key: Key, { says, cure }: KeyProblem): void {
+    this.#cures.add(cure);
+    this.add(`${key} ${says}`, 'KEY_UNUSABLE');
   }
 
   /** Whether the value of a key is already called wrong, so that it is not called missing as well. */
@@ -138,11 +141,11 @@ export class Problems {
         codes.has(c),
       ) ?? 'SECRET_MALFORMED';
     const texts = this.#found.map(({ text }) => text);
-    const hint =
+    const correct =
       code === 'LOGIN_HOST_REFUSED'
         ? `Correct loginUrl in ${secretPrefix}${name}, or add its host to LOGIN_HOSTS of the functions if it is yours.`
         : `Correct the secret ${secretPrefix}${name}: ${texts.length === 1 ? 'one thing is' : `${texts.length} things are`} wrong with it.`;
-    return new RefreshError(code, `${enumerated(texts, '; ')}.`, hint);
+    return new RefreshError(code, `${enumerated(texts, '; ')}.`, sentences(correct, ...this.#cures));
   }
 }
 
@@ -152,25 +155,18 @@ export class Problems {
  * @returns `undefined` where the secret is no JSON object
  */
 export function readValues(secret: Redacted, problems: Problems): Values | undefined {
-  const object = jsonObject(secret.reveal(), problems);
+  const object = jsonObject(secret, problems);
   return object === undefined ? undefined : knownValues(object, problems);
 }
 
-function jsonObject(json: string, problems: Problems): Record<string, unknown> | undefined {
-  if (Buffer.byteLength(json) > MOST_BYTES) {
+function jsonObject(secret: Redacted, problems: Problems): Record<string, unknown> | undefined {
+  if (Buffer.byteLength(secret.reveal()) > MOST_BYTES) {
     problems.add(`the value has more than ${MOST_BYTES} bytes`);
     return undefined;
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    // The parser's message quotes the text, so it is dropped, and so is the error.
-    problems.add('the value is not JSON');
-    return undefined;
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  problems.add('the value is not a JSON object');
+  const read = objectIn(secret);
+  if ('object' in read) return read.object;
+  problems.add(read.problem);
   return undefined;
 }
 
@@ -179,7 +175,12 @@ function knownValues(object: Record<string, unknown>, problems: Problems): Value
   const values: Values = {};
   for (const [key, value] of Object.entries(object)) {
     if (!isKey(key)) {
-      problems.add(`${unknownKey(key)} is not a key that a connection has`);
+      const name = seen(key);
+      problems.add(
+        isKey(name)
+          ? `the name of the key ${name} has white space or an invisible character around it`
+          : `${unknownKey(key)} is not a key that a connection has`,
+      );
       continue;
     }
     const { grants } = KEYS[key];
@@ -193,7 +194,12 @@ function knownValues(object: Record<string, unknown>, problems: Problems): Value
   return values;
 }
 
-function parseInto<K extends Key>(values: Values, key: K, value: unknown, problems: Problems): void {
+function parseInto<K extends Key>(values: Values, key: K, given: unknown, problems: Problems): void {
+  const value = fromForm(key, given);
+  // Said before anything else, since what nobody sees makes every other message look wrong.
+  const unseen = unseenParts(key, value);
+  for (const problem of unseen) problems.addFor(key, problem);
+  if (unseen.length > 0) return;
   const schema: v.GenericSchema<unknown, Fields[K]> = KEYS[key].schema;
   const result = parse(schema, value);
   if ('output' in result) {
@@ -204,6 +210,33 @@ function parseInto<K extends Key>(values: Values, key: K, value: unknown, proble
     const where = [key, ...at].join('.');
     problems.addFor(key, isUnknownKey ? `${where} may not hold ${says}` : `${where} ${says}`);
   }
+}
+
+/** The console's form of keys and values stores every value as a string. */
+function fromForm(key: Key, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (key === 'lifetimeSeconds' && /^\d{1,9}$/.test(value)) return Number(value);
+  return key === 'oAuthRequest' ? (asObject(value) ?? value) : value;
+}
+
+/** Keys whose text may have any signs: they are read by what they are for. */
+const PEM_KEYS: readonly Key[] = ['privateKey', 'nextPrivateKey', 'certificate'];
+
+function unseenParts(key: Key, value: unknown): readonly string[] {
+  if (PEM_KEYS.includes(key)) return [];
+  const parts = typeof value === 'string' ? [[key, value] as const] : seedParts(key, value);
+  return parts.flatMap(([name, part]) => {
+    const unseen = unseenIn(part, key === 'clientSecret');
+    return unseen === undefined ? [] : [`${name} ${unseen}`];
+  });
+}
+
+function seedParts(key: Key, value: unknown): readonly (readonly [string, string])[] {
+  const object = key === 'oAuthRequest' ? asObject(value) : undefined;
+  return ['authCode', 'redirectUri'].flatMap((part) => {
+    const given = object?.[part];
+    return typeof given === 'string' ? [[`${key}.${part}`, given] as const] : [];
+  });
 }
 
 function isKey(key: string): key is Key {

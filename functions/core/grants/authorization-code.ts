@@ -1,6 +1,7 @@
 import { earliest, endOf } from '../access-token-end.ts';
 import type { AuthorizationCodeConnection } from '../connection/connection.ts';
 import type { Context } from '../context.ts';
+import type { Credentials } from '../credentials.ts';
 import { RefreshError } from '../errors.ts';
 import type { ClientAuth } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
@@ -9,7 +10,7 @@ import { type Demand, type LiveTokens, Stale, withTokens } from '../token-rotati
 import type { RotationContext } from '../token-rotation/rotation-context.ts';
 import { comesFrom, knownToRotate, parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
 import { areVersionsScarce, checkInterval, versionsScarce } from '../token-rotation/versions.ts';
-import { admittedArn, clientFrom } from './client-secret.ts';
+import { admittedArn, clientFrom, type SharedClient } from './client-secret.ts';
 import { checkAccessTokenLife, type Grant, type Obtained, outlivesInterval, type Read, type Serving } from './grant.ts';
 
 /** AUTHORIZATION_CODE (RFC 6749 sections 4.1 and 6): tokens by the rotation protocol, used while its lease is held. */
@@ -113,13 +114,12 @@ async function rehearse(
   const rotates = knownToRotate(stored);
   checkInterval(connection.name, serving.target.intervalSeconds, rotates);
   const rotation = await admittedRotationOf(connection, serving);
-  await rotation.client();
+  const auth = await rotation.client();
   if (stored !== undefined) parseRecord(stored, rotation);
-  const { clientCredentialsArn } = connection;
   const obtained: Obtained = {
     credentials: {
       oAuth2GrantType: 'AUTHORIZATION_CODE',
-      ...(clientCredentialsArn === undefined ? {} : { clientCredentialsArn }),
+      ...arnFor(auth, connection),
     },
     handOver: rotates ? 'ACCESS_TOKEN' : connection.handOver,
     validUntil: null,
@@ -133,7 +133,6 @@ async function rehearse(
 export async function obtainedFrom(tokens: StoredTokens, rotation: RotationContext): Promise<Obtained> {
   const { connection, endpoint, client, run } = rotation;
   const { accessToken, refreshToken } = tokens;
-  const { clientCredentialsArn } = connection;
   const handOver = tokens.rotates ? 'ACCESS_TOKEN' : connection.handOver;
   const auth = await client();
   const obtained: Obtained = {
@@ -141,7 +140,7 @@ export async function obtainedFrom(tokens: StoredTokens, rotation: RotationConte
       oAuth2GrantType: 'AUTHORIZATION_CODE',
       accessToken,
       ...(handOver === 'ACCESS_AND_REFRESH_TOKEN' ? { refreshToken } : {}),
-      ...(clientCredentialsArn === undefined ? {} : { clientCredentialsArn }),
+      ...arnFor(auth, connection),
     },
     handOver,
     // Introspection wants the client's secret.
@@ -152,6 +151,14 @@ export async function obtainedFrom(tokens: StoredTokens, rotation: RotationConte
     renewed: async () => obtained,
   };
   return obtained;
+}
+
+/** AppFlow is not told of a client secret that it could not read. */
+function arnFor(
+  { isManaged }: Pick<SharedClient, 'isManaged'>,
+  { clientCredentialsArn }: AuthorizationCodeConnection,
+): Pick<Credentials, 'clientCredentialsArn'> {
+  return clientCredentialsArn === undefined || isManaged === true ? {} : { clientCredentialsArn };
 }
 
 async function isLive(accessToken: Redacted, { endpoint, run }: RotationContext): Promise<boolean> {
@@ -182,7 +189,7 @@ export async function admittedRotationOf(
 export function rotationOf(connection: AuthorizationCodeConnection, context: Context): RotationContext {
   const { rules, ports, run } = context;
   const operatorSecret = rules.secretPrefix + connection.name;
-  let auth: Promise<ClientAuth> | undefined;
+  let auth: ReturnType<typeof clientOf> | undefined;
   return {
     connection,
     ports,
@@ -198,10 +205,15 @@ export function rotationOf(connection: AuthorizationCodeConnection, context: Con
 }
 
 /** The client of an AUTHORIZATION_CODE connection: its secret is its own, or that of the secret which AppFlow reads too, or it has none. */
-export async function clientOf(connection: AuthorizationCodeConnection, context: Context): Promise<ClientAuth> {
-  const { clientId, clientSecret, clientCredentialsArn } = connection;
+export async function clientOf(
+  connection: AuthorizationCodeConnection,
+  context: Context,
+): Promise<ClientAuth & Pick<SharedClient, 'isManaged'>> {
+  const { clientId, clientSecret, clientCredentialsArn, handOver } = connection;
   if (clientSecret !== undefined || clientCredentialsArn === undefined) return { clientId, clientSecret };
-  const client = await clientFrom(connection.name, clientCredentialsArn, context);
+  // With a refresh token AppFlow needs the client as well.
+  const reader = handOver === 'ACCESS_AND_REFRESH_TOKEN' ? 'AppFlow' : 'us';
+  const client = await clientFrom(connection.name, clientCredentialsArn, context, reader);
   if (client.clientId === clientId) return client;
   throw new RefreshError(
     'SECRET_MALFORMED',

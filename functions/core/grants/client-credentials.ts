@@ -24,7 +24,8 @@ async function obtain(connection: ClientCredentialsConnection, serving: Serving)
   const { rules, ports, run } = serving;
   const renewed = () => obtain(connection, serving);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') await checkSupport(name, serving);
-  const client = await clientFrom(name, clientCredentialsArn, serving);
+  const reader = handOver === 'CLIENT_CREDENTIALS_ARN' ? 'AppFlow' : 'us';
+  const client = await clientFrom(name, clientCredentialsArn, serving, reader);
   const endpoint = ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + name);
   // Also where AppFlow is given the ARN: a secret that does not work must never replace one that did.
   const token = await endpoint.exchangeClientCredentials(client, run);

@@ -8,7 +8,7 @@ export interface RotationContext {
   readonly ports: { readonly store: TokenStore; readonly escrow: Escrow };
   readonly endpoint: TokenEndpoint;
   /** Read only when an exchange is due. */
-  readonly client: () => Promise<ClientAuth>;
+  readonly client: () => Promise<ClientAuth & { readonly isManaged?: true }>;
   /** Full name of the token secret. */
   readonly tokenSecret: string;
   /** Full name of the operator's secret. */

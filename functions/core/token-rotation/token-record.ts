@@ -5,6 +5,7 @@ import type { AuthorizationCodeConnection, Seed } from '../connection/connection
 import { RefreshError } from '../errors.ts';
 import type { Tokens } from '../ports.ts';
 import { Redacted } from '../redacted.ts';
+import { asObject, objectIn } from '../secret-text.ts';
 
 /** What a token secret holds: for other programs to read, never to write. Dates are ISO 8601. */
 export const TokenRecord = v.object({
@@ -110,7 +111,10 @@ const SeedHolder = v.union([
 
 /** Whether the value of an operator's secret holds that seed. */
 export function holdsSeed(value: Redacted, seed: Seed): boolean {
-  const result = v.safeParse(SeedHolder, jsonOrUndefined(value));
+  const read = objectIn(value);
+  if ('problem' in read) return false;
+  const { oAuthRequest } = read.object;
+  const result = v.safeParse(SeedHolder, { ...read.object, oAuthRequest: asObject(oAuthRequest) ?? oAuthRequest });
   if (!result.success) return false;
   const { output } = result;
   const held: Seed =

@@ -1,8 +1,7 @@
 /** Everything beside the token endpoint: what a token is worth, how it dies, the page in a browser, and a bit of Setup. */
 import { type Incoming, mustPost, rejectDuplicates, required } from './http.ts';
-import { type SalesforceOrg, SCOPE } from './org.ts';
+import { isSameUser, LOGIN_HOST, type SalesforceOrg, SCOPE } from './org.ts';
 import {
-  accessTokens,
   authorizationCodes,
   loginPage,
   organizationId,
@@ -42,7 +41,7 @@ export function introspect(org: SalesforceOrg, incoming: Incoming): Reply {
 export function userinfo(org: SalesforceOrg, incoming: Incoming): Reply {
   const sent = bearer(incoming);
   if (sent === undefined) return { status: 403, body: 'Missing_OAuth_Token' };
-  const record = org.store.record('AccessToken', accessTokens.inward(sent));
+  const record = org.accessTokenIn(sent);
   if (!record || !org.isLive(record)) return { status: 403, body: 'Bad_OAuth_Token' };
   const username = record.payload.accountId ?? '';
   const user = userId(username);
@@ -87,15 +86,20 @@ export async function authorize(org: SalesforceOrg, incoming: Incoming): Promise
     if (state !== null) location.searchParams.set('state', state);
     return { status: 302, headers: { location: location.href }, body: '' };
   };
+  if (app.isExternal === true && incoming.hostname === LOGIN_HOST)
+    return back({
+      error: 'OAUTH_EC_APP_NOT_FOUND',
+      error_description: 'External client app is not installed in this org',
+    });
   if (query.get('response_type') !== 'code') return back({ error: 'unsupported_response_type' });
   const challenge = query.get('code_challenge') ?? undefined;
   if (challenge !== undefined && query.get('code_challenge_method') !== 'S256') {
     return back({ error: 'invalid_request', error_description: 'code challenge method must be S256' });
   }
   const hint = query.get('login_hint');
-  const username = hint !== null && app.users?.includes(hint) ? hint : org.loggedIn;
+  const username = app.users?.find((user) => hint !== null && isSameUser(user, hint)) ?? org.loggedIn;
   if (username === undefined) return loginPage(query, app.users ?? []);
-  if (org.inactiveUsers.has(username)) return back({ error: 'access_denied', error_description: 'user is inactive' });
+  if (org.isInactive(username)) return back({ error: 'access_denied', error_description: 'user is inactive' });
   const code = await org.authorizationCode(app.clientId, username, redirectUri, challenge);
   return back({ code: authorizationCodes.outward(code) });
 }
@@ -110,9 +114,8 @@ export function uploadCertificate(org: SalesforceOrg, incoming: Incoming): Reply
   return { status: 200, body: `Certificate of ${app.clientId} uploaded.` };
 }
 
-function anyToken({ store }: SalesforceOrg, sent: string): StoredRecord | undefined {
-  const access = store.record('AccessToken', accessTokens.inward(sent));
-  return access ?? store.record('RefreshToken', refreshTokens.inward(sent));
+function anyToken(org: SalesforceOrg, sent: string): StoredRecord | undefined {
+  return org.accessTokenIn(sent) ?? org.store.record('RefreshToken', refreshTokens.inward(sent));
 }
 
 export function bearer({ authorization }: Incoming): string | undefined {

@@ -13,6 +13,8 @@ export interface Incoming {
   /** Of the query, or of a form that was posted; empty where the body is none. */
   readonly parameters: URLSearchParams;
   readonly authorization: string | undefined;
+  /** Which of the server's names was asked: without it nobody could tell a login host from a My Domain. */
+  readonly hostname: string;
 }
 
 export interface Route {
@@ -77,8 +79,9 @@ async function read(request: IncomingMessage): Promise<Incoming> {
   const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(request.headers['content-type'] ?? '');
   const form = new URLSearchParams(isForm ? Buffer.concat(chunks).toString('utf8') : '');
   const { method = 'GET' } = request;
-  const { authorization } = request.headers;
-  return { method, path, parameters: method === 'GET' ? searchParams : form, authorization };
+  const { authorization, host = '' } = request.headers;
+  const hostname = host.replace(/:\d+$/, '').toLowerCase();
+  return { method, path, hostname, parameters: method === 'GET' ? searchParams : form, authorization };
 }
 
 export function mustPost({ method, parameters }: Incoming): void {

@@ -3,6 +3,8 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { Provider } from 'oidc-provider';
 import * as v from 'valibot';
+import { AccessJwts } from './access-jwts.ts';
+import { accessTokens, Refused } from './replies.ts';
 import { SalesforceStore, type StoredRecord } from './store.ts';
 
 export interface SalesforceApp {
@@ -14,6 +16,17 @@ export interface SalesforceApp {
   readonly users?: readonly string[] | undefined;
   readonly rotation?: boolean | undefined;
   readonly clientCredentialsUser?: string | undefined;
+  /** An External Client App: known at the org's own host alone, as audience too. */
+  readonly isExternal?: boolean | undefined;
+  /** Its access tokens are JWTs that live so long, 1 to 30; opaque ones that live for a session unless given. */
+  readonly jwtAccessTokenMinutes?: number | undefined;
+}
+
+/** Under this name the server is a login host, under its number the org's My Domain. */
+export const LOGIN_HOST = 'localhost';
+
+export function isSameUser(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
 }
 
 /** What every app of the org may do. */
@@ -22,6 +35,8 @@ export const SCOPE = 'refresh_token api web id';
 /** The org's session timeout, unless an administrator sets another. */
 const SESSION_SECONDS = 7200;
 const CODE_SECONDS = 600;
+/** Approvals of one app that one user holds: the next one revokes the oldest, and says so to nobody. */
+const MOST_APPROVALS = 5;
 // A refresh token of Salesforce's has no end of its own unless an administrator sets one.
 const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
 
@@ -44,7 +59,7 @@ interface Answer {
  */
 export class SalesforceOrg {
   readonly apps = new Map<string, SalesforceApp>();
-  readonly inactiveUsers = new Set<string>();
+  readonly #inactiveUsers = new Set<string>();
   /** Who is logged in in the browser. */
   loggedIn: string | undefined;
   skewSeconds = 0;
@@ -55,7 +70,9 @@ export class SalesforceOrg {
   readonly reused = new Set<string>();
   spentTokenUses = 0;
   readonly store: SalesforceStore;
+  /** The org's own host, its My Domain. */
   readonly url: string;
+  readonly #jwts = new AccessJwts();
   readonly #now: () => Date;
   readonly #provider: Provider;
   readonly #listener: ReturnType<Provider['callback']>;
@@ -81,7 +98,7 @@ export class SalesforceOrg {
       findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
       formats: { bitsOfOpaqueRandomness: 576 },
       ttl: {
-        AccessToken: SESSION_SECONDS,
+        AccessToken: (_ctx, token) => this.#lifeSeconds(token.clientId),
         AuthorizationCode: CODE_SECONDS,
         RefreshToken: TEN_YEARS_SECONDS,
         Grant: TEN_YEARS_SECONDS,
@@ -140,10 +157,65 @@ export class SalesforceOrg {
 
   async refreshToken(clientId: string, username: string): Promise<{ refreshToken: string; accessToken: string }> {
     const family = await this.#family(clientId, username);
-    return {
-      refreshToken: await new this.#provider.RefreshToken(family).save(),
-      accessToken: await new this.#provider.AccessToken(family).save(),
-    };
+    const refreshToken = await new this.#provider.RefreshToken(family).save();
+    const accessToken = await new this.#provider.AccessToken(family).save();
+    this.limitApprovals(clientId, family.accountId);
+    return { refreshToken, accessToken };
+  }
+
+  /** The app, as far as it is known at the host that was asked. */
+  appAt({ hostname }: { readonly hostname: string }, clientId: string): SalesforceApp {
+    const app = this.apps.get(clientId);
+    if (!app) throw new Refused('CLIENT_ID');
+    if (app.isExternal === true && hostname === LOGIN_HOST) throw new Refused('APP_NOT_FOUND');
+    return app;
+  }
+
+  /** A user as the app's settings spell the name: Salesforce compares names without case. */
+  userOf(clientId: string, given: string): string {
+    return this.apps.get(clientId)?.users?.find((user) => isSameUser(user, given)) ?? given;
+  }
+
+  isInactive(username: string): boolean {
+    return this.#inactiveUsers.has(username.toLowerCase());
+  }
+
+  setInactive(username: string, inactive: boolean): void {
+    if (inactive) this.#inactiveUsers.add(username.toLowerCase());
+    else this.#inactiveUsers.delete(username.toLowerCase());
+  }
+
+  /** An approval is a family that still has a token to refresh with. */
+  limitApprovals(clientId: string, username: string): void {
+    const isTheirs = ({ payload }: StoredRecord) =>
+      payload.clientId === clientId && isSameUser(payload.accountId ?? '', username);
+    const alive = new Set(
+      this.store
+        .all('RefreshToken')
+        .filter((token) => isTheirs(token) && !token.consumed && this.store.live('RefreshToken', token.id))
+        .map(({ payload }) => payload.grantId),
+    );
+    const approvals = this.store.all('Grant').filter(({ id }) => alive.has(id));
+    for (const { id } of approvals.slice(0, Math.max(0, approvals.length - MOST_APPROVALS)))
+      this.store.revokeWhere(({ payload }) => payload.grantId === id);
+  }
+
+  /** How an access token goes out: as a JWT where the app is set so. */
+  accessTokenOut(id: string): string {
+    const record = this.store.record('AccessToken', id);
+    const app = this.apps.get(record?.payload.clientId ?? '');
+    if (record === undefined || app?.jwtAccessTokenMinutes === undefined) return accessTokens.outward(id);
+    return this.#jwts.issue(this.url, record);
+  }
+
+  /** The access token that was sent out so. */
+  accessTokenIn(sent: string): StoredRecord | undefined {
+    return this.store.record('AccessToken', this.#jwts.idOf(sent) ?? accessTokens.inward(sent));
+  }
+
+  #lifeSeconds(clientId: string | undefined): number {
+    const minutes = this.apps.get(clientId ?? '')?.jwtAccessTokenMinutes;
+    return minutes === undefined ? SESSION_SECONDS : minutes * 60;
   }
 
   /** For grants without a refresh token. */
@@ -152,7 +224,8 @@ export class SalesforceOrg {
   }
 
   /** What the tokens of a new family have in common: the grant that they all hang from, so that they die together. */
-  async #family(clientId: string, username: string) {
+  async #family(clientId: string, given: string) {
+    const username = this.userOf(clientId, given);
     const client = await this.#provider.Client.find(clientId);
     if (!client) throw new Error(`The local Salesforce has no app ${clientId}: call registerApp first.`);
     const grant = new this.#provider.Grant({ clientId, accountId: username });
@@ -162,7 +235,7 @@ export class SalesforceOrg {
   }
 
   isLive(record: StoredRecord): boolean {
-    if (this.inactiveUsers.has(record.payload.accountId ?? '')) return false;
+    if (this.isInactive(record.payload.accountId ?? '')) return false;
     return !record.consumed && this.store.live(record.model, record.id) !== undefined;
   }
 }

@@ -11,12 +11,15 @@ export interface Reply {
 /** `error`, then `error_description`. */
 const refusals = {
   ALREADY_PROCESSING: ['invalid_grant', 'token request is already being processed'],
+  APP_NOT_FOUND: ['app_not_found', 'External client app is not installed in this org'],
   AUDIENCE: ['invalid_grant', 'audience is invalid'],
+  AUDIENCE_EXTERNAL: ['invalid_grant', 'Audience validation failed'],
   CLIENT_CREDENTIALS: ['invalid_client', 'invalid client credentials'],
   CLIENT_ID: ['invalid_client_id', 'client identifier invalid'],
   CODE_EXPIRED: ['invalid_grant', 'expired authorization code'],
   CODE_INVALID: ['invalid_grant', 'invalid authorization code'],
   CODE_VERIFIER: ['invalid_grant', 'invalid code verifier'],
+  DOMAIN: ['invalid_grant', 'request not supported on this domain'],
   DUPLICATE: ['invalid_request', 'a parameter was sent more than once'],
   GRANT_TYPE: ['unsupported_grant_type', 'grant type not supported'],
   INACTIVE_USER: ['inactive_user', 'user is inactive'],
@@ -45,7 +48,7 @@ export class Refused extends Error {
 export const organizationId = '00D8d00000LocalEAA';
 
 export function userId(username: string): string {
-  const digest = createHmac('sha256', 'user').update(username).digest('hex');
+  const digest = createHmac('sha256', 'user').update(username.toLowerCase()).digest('hex');
   return `0058d0${digest.slice(0, 9)}AAA`;
 }
 

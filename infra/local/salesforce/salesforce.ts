@@ -1,13 +1,13 @@
 import type { LocalServiceOptions } from '../wire/traffic.ts';
 import { authorize, bearer, introspect, revokeToken, uploadCertificate, userinfo } from './endpoints.ts';
 import { type Incoming, type Route, serve } from './http.ts';
-import { type SalesforceApp, SalesforceOrg } from './org.ts';
-import { accessTokens, authorizationCodes, refreshTokens } from './replies.ts';
+import { isSameUser, LOGIN_HOST, type SalesforceApp, SalesforceOrg } from './org.ts';
+import { authorizationCodes, refreshTokens } from './replies.ts';
 import { JWT_BEARER, token } from './token.ts';
 
 export type LocalSalesforce = Awaited<ReturnType<typeof startSalesforce>>;
 
-/** A Salesforce login host and My Domain in one, on loopback. Everything it knows is in memory. */
+/** A Salesforce on loopback: the My Domain of an org under 127.0.0.1, a login host under localhost. Everything it knows is in memory. */
 export async function startSalesforce({ now, intercept }: LocalServiceOptions) {
   const { url, calls, close } = await serve(
     intercept,
@@ -18,25 +18,35 @@ export async function startSalesforce({ now, intercept }: LocalServiceOptions) {
   const { apps, store } = org;
 
   return {
+    /** The org's My Domain. */
     url,
+    /** The same server as a login host, which serves no External Client Apps and no client credentials. */
+    loginHostUrl: url.replace('127.0.0.1', LOGIN_HOST),
     /** Every request so far, in the order of arrival. */
     calls: calls as readonly (typeof calls)[number][],
     forget: () => void calls.splice(0),
     /** Adds an app, or replaces it: its tokens live on. */
-    registerApp: (app: SalesforceApp) => void apps.set(app.clientId, app),
+    registerApp(app: SalesforceApp) {
+      const { jwtAccessTokenMinutes: minutes = 1 } = app;
+      if (!Number.isInteger(minutes) || minutes < 1 || minutes > 30)
+        throw new Error('An access token that is a JWT lives 1 to 30 minutes.');
+      apps.set(app.clientId, app);
+    },
     setRotation: (clientId: string, rotation: boolean) =>
       void apps.set(clientId, { ...apps.get(clientId), clientId, rotation }),
     /** As if a person had authorised the app. */
     async issueRefreshToken(clientId: string, username: string) {
       const { refreshToken, accessToken } = await org.refreshToken(clientId, username);
-      return { refreshToken: refreshTokens.outward(refreshToken), accessToken: accessTokens.outward(accessToken) };
+      return { refreshToken: refreshTokens.outward(refreshToken), accessToken: org.accessTokenOut(accessToken) };
     },
     async issueAuthCode(clientId: string, username: string, redirectUri: string) {
       return authorizationCodes.outward(await org.authorizationCode(clientId, username, redirectUri));
     },
     /** An administrator revokes: every token of the person's for this app is dead. */
     async revoke(clientId: string, username: string) {
-      store.revokeWhere(({ payload }) => payload.clientId === clientId && payload.accountId === username);
+      store.revokeWhere(
+        ({ payload }) => payload.clientId === clientId && isSameUser(payload.accountId ?? '', username),
+      );
     },
     /** By any refresh token of it, past or present. */
     family(refreshToken: string) {
@@ -56,7 +66,7 @@ export async function startSalesforce({ now, intercept }: LocalServiceOptions) {
       };
     },
     accessTokenIsLive(sent: string) {
-      const record = store.record('AccessToken', accessTokens.inward(sent));
+      const record = org.accessTokenIn(sent);
       return record !== undefined && org.isLive(record);
     },
     /** How often a spent refresh token was sent. */
@@ -64,8 +74,7 @@ export async function startSalesforce({ now, intercept }: LocalServiceOptions) {
       return org.spentTokenUses;
     },
     inactiveUser(username: string, inactive: boolean) {
-      if (inactive) org.inactiveUsers.add(username);
-      else org.inactiveUsers.delete(username);
+      org.setInactive(username, inactive);
     },
     /** Who is logged in in every browser, and approves every app without being asked. */
     logIn(username: string | undefined) {

@@ -2,16 +2,8 @@
 import { createHmac, createPublicKey, X509Certificate } from 'node:crypto';
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import { type Incoming, mustPost, required } from './http.ts';
-import { type SalesforceApp, type SalesforceOrg, SCOPE } from './org.ts';
-import {
-  accessTokens,
-  authorizationCodes,
-  organizationId,
-  Refused,
-  type Reply,
-  refreshTokens,
-  userId,
-} from './replies.ts';
+import { isSameUser, LOGIN_HOST, type SalesforceApp, type SalesforceOrg, SCOPE } from './org.ts';
+import { authorizationCodes, organizationId, Refused, type Reply, refreshTokens, userId } from './replies.ts';
 import type { StoredRecord } from './store.ts';
 
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -36,10 +28,10 @@ export async function token(org: SalesforceOrg, incoming: Incoming): Promise<Rep
 /** RFC 7523, section 3, as Salesforce reads it: it takes an end however far off, even one in milliseconds. */
 async function jwtBearer(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
   const assertion = required(incoming, 'assertion');
-  const app = org.apps.get(issuerOf(assertion));
-  if (!app) throw new Refused('CLIENT_ID');
-  const { sub: username = '', jti } = await verified(assertion, app, org);
-  if (!app.users?.includes(username)) throw new Refused('NOT_APPROVED');
+  const app = org.appAt(incoming, issuerOf(assertion));
+  const { sub = '', jti } = await verified(assertion, app, org);
+  const username = app.users?.find((user) => isSameUser(user, sub));
+  if (username === undefined) throw new Refused('NOT_APPROVED');
   checkActive(org, username);
   if (jti !== undefined) {
     const use = `${app.clientId} ${jti}`;
@@ -58,11 +50,16 @@ function issuerOf(assertion: string): string {
   }
 }
 
-async function verified(assertion: string, { certificates = [] }: SalesforceApp, org: SalesforceOrg) {
+async function verified(
+  assertion: string,
+  { certificates = [], isExternal = false }: SalesforceApp,
+  org: SalesforceOrg,
+) {
   const currentDate = new Date(org.now());
+  const loginHost = org.url.replace(/\/\/[^:]+/, `//${LOGIN_HOST}`);
   const requirements = {
     algorithms: ['RS256'],
-    audience: [org.url, ...LOGIN_HOSTS],
+    audience: isExternal ? [org.url] : [org.url, loginHost, ...LOGIN_HOSTS],
     requiredClaims: ['sub', 'exp'],
     currentDate,
   };
@@ -72,7 +69,8 @@ async function verified(assertion: string, { certificates = [] }: SalesforceApp,
       return (await jwtVerify(assertion, createPublicKey(pem), requirements)).payload;
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw new Refused('CODE_EXPIRED');
-      if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud') throw new Refused('AUDIENCE');
+      if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud')
+        throw new Refused(isExternal ? 'AUDIENCE_EXTERNAL' : 'AUDIENCE');
       // Another certificate of the app may be the right one.
     }
   }
@@ -114,6 +112,7 @@ async function redeem(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
     ...(verifier === null ? {} : { code_verifier: verifier }),
   });
   if (tokens !== undefined) {
+    org.limitApprovals(app.clientId, username);
     return issued(org, app, username, tokens.access_token, { refreshToken: tokens.refresh_token });
   }
   if (detail.includes('redirect_uri')) throw new Refused('REDIRECT_URI');
@@ -123,6 +122,7 @@ async function redeem(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
 
 async function clientCredentials(org: SalesforceOrg, incoming: Incoming): Promise<Reply> {
   const app = authenticated(org, incoming, true);
+  if (incoming.hostname === LOGIN_HOST) throw new Refused('DOMAIN');
   if (app.clientSecret === undefined) throw new Refused('CLIENT_CREDENTIALS');
   const username = app.clientCredentialsUser;
   if (username === undefined) throw new Refused('NO_RUN_AS_USER');
@@ -131,10 +131,9 @@ async function clientCredentials(org: SalesforceOrg, incoming: Incoming): Promis
 }
 
 /** The app that asks. A secret that is sent must be right; of an app that has one it may be required. */
-export function authenticated(org: SalesforceOrg, { parameters }: Incoming, secretRequired: boolean): SalesforceApp {
-  const app = org.apps.get(parameters.get('client_id') ?? '');
-  if (!app) throw new Refused('CLIENT_ID');
-  const sent = parameters.get('client_secret') ?? undefined;
+export function authenticated(org: SalesforceOrg, incoming: Incoming, secretRequired: boolean): SalesforceApp {
+  const app = org.appAt(incoming, incoming.parameters.get('client_id') ?? '');
+  const sent = incoming.parameters.get('client_secret') ?? undefined;
   const isMissing = sent === undefined && secretRequired && app.clientSecret !== undefined;
   if (isMissing || (sent !== undefined && sent !== app.clientSecret)) throw new Refused('CLIENT_CREDENTIALS');
   return app;
@@ -147,7 +146,7 @@ function activeOwner(org: SalesforceOrg, record: StoredRecord | undefined): stri
 }
 
 function checkActive(org: SalesforceOrg, username: string): void {
-  if (org.inactiveUsers.has(username)) throw new Refused('INACTIVE_USER');
+  if (org.isInactive(username)) throw new Refused('INACTIVE_USER');
 }
 
 /**
@@ -164,7 +163,7 @@ function issued(
   const id = `${org.url}/id/${organizationId}/${userId(username)}`;
   const issuedAt = String(org.now());
   const body = {
-    access_token: accessTokens.outward(accessToken),
+    access_token: org.accessTokenOut(accessToken),
     refresh_token: family?.refreshToken && refreshTokens.outward(family.refreshToken),
     signature: createHmac('sha256', clientSecret)
       .update(id + issuedAt)

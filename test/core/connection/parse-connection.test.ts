@@ -2,7 +2,8 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { certificateProblem, privateKeyProblem } from '../../../functions/adapters/signer.ts';
+import { certificateIn } from '../../../functions/adapters/key-material.ts';
+import { privateKeyProblem } from '../../../functions/adapters/signer.ts';
 import type { ConnectionRules } from '../../../functions/core/connection/connection.ts';
 import { parseConnection } from '../../../functions/core/connection/parse-connection.ts';
 import { intervalOf } from '../../../functions/core/connection/target.ts';
@@ -14,7 +15,7 @@ const rules: ConnectionRules = {
   loginHosts: ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'],
   clientSecretPrefix: 'appflow-client-credentials/',
 };
-const keys = { privateKeyProblem, certificateProblem };
+const keys = { privateKeyProblem, certificateIn };
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const pemOf = (key: KeyObject, type: 'pkcs1' | 'pkcs8' = 'pkcs8') => key.export({ type, format: 'pem' }).toString();
@@ -201,7 +202,7 @@ describe('a JWT_BEARER secret', () => {
     });
   });
 
-  it.each([0, -1, 1.5, '7200', null, 86_401, 31_536_000, 1e300])('rejects a lifetime of %o', (lifetimeSeconds) => {
+  it.each([0, -1, 1.5, '7200s', null, 86_401, 31_536_000, 1e300])('rejects a lifetime of %o', (lifetimeSeconds) => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, lifetimeSeconds })).toMatchObject({
       code: 'SECRET_MALFORMED',
       message: expect.stringMatching(/^lifetimeSeconds must be/),
@@ -336,14 +337,14 @@ describe('a CLIENT_CREDENTIALS secret', () => {
       'SECRET_MALFORMED',
       /not the ARN of a secret/,
     ],
-    [`x${ARN}`, 'SECRET_MALFORMED', /not the ARN of a secret/],
+    [`x${ARN}`, 'CONSTRAINT_VIOLATED', /does not match AppFlow's pattern/],
     // Hints print the ARN within commands.
-    [`${ARN} is locked. To unlock it, run: npx unlock`, 'SECRET_MALFORMED', /not the ARN of a secret/],
+    [`${ARN} is locked. To unlock it, run: npx unlock`, 'SECRET_MALFORMED', /clientCredentialsArn holds/],
     [`${ARN}$(id)`, 'SECRET_MALFORMED', /not the ARN of a secret/],
     [`${ARN}'`, 'SECRET_MALFORMED', /not the ARN of a secret/],
     [`${ARN};id`, 'SECRET_MALFORMED', /not the ARN of a secret/],
-    [`${ARN}\nx`, 'SECRET_MALFORMED', /clientCredentialsArn (is not the ARN of a secret|holds)/],
-    [`${ARN}\u202ex`, 'SECRET_MALFORMED', /clientCredentialsArn (is not the ARN of a secret|holds)/],
+    [`${ARN}\nx`, 'SECRET_MALFORMED', /clientCredentialsArn holds/],
+    [`${ARN}\u202ex`, 'SECRET_MALFORMED', /clientCredentialsArn holds/],
     [
       'arn:aws:secretsmanager:eu-west-1:123456789012:secret:production/database-AbCdEf',
       'SECRET_MALFORMED',
@@ -451,10 +452,114 @@ describe('checking the keys of a secret', () => {
     },
   );
 
-  it.each(['loginUrl', 'clientId', 'username', 'audience'])('rejects control characters in %s', (key) => {
-    expect(refusal({ ...SMALLEST.JWT_BEARER, [key]: 'https://login.salesforce.com\n' })).toMatchObject({
-      code: 'SECRET_MALFORMED',
-      message: `${key} holds a control character, such as a line break.`,
+  /** Signs that nobody sees, with what each is called. */
+  const UNSEEN: readonly (readonly [string, string])[] = [
+    [' ', 'a space'],
+    ['\t', 'a tab'],
+    ['\n', 'a line break'],
+    ['\r', 'a line break'],
+    ['\r\n', 'a line break'],
+    ['\u0085', 'a line break'],
+    ['\u2028', 'a line break'],
+    ['\u2029', 'a line break'],
+    ['\u00a0', 'a space of another kind (U+00A0)'],
+    ['\u2009', 'a space of another kind (U+2009)'],
+    ['\u202f', 'a space of another kind (U+202F)'],
+    ['\u3000', 'a space of another kind (U+3000)'],
+    ['\u200b', 'an invisible character (U+200B)'],
+    ['\u200d', 'an invisible character (U+200D)'],
+    ['\u2060', 'an invisible character (U+2060)'],
+    ['\ufeff', 'an invisible character (U+FEFF)'],
+    ['\u00ad', 'an invisible character (U+00AD)'],
+    ['\u200e', 'an invisible character (U+200E)'],
+    ['\u202e', 'an invisible character (U+202E)'],
+    ['\u2066', 'an invisible character (U+2066)'],
+    ['\u3164', 'an invisible character (U+3164)'],
+    ['\ufe0f', 'an invisible character (U+FE0F)'],
+    ['\u{e0041}', 'an invisible character (U+E0041)'],
+    ['\0', 'a control character (U+0000)'],
+    ['\u001b', 'a control character (U+001B)'],
+    ['\u007f', 'a control character (U+007F)'],
+    ['\ufffd', 'a sign that stands for a lost character'],
+  ];
+  const VISIBLE = Object.entries(KEYS).filter(
+    ([key, { value }]) => typeof value === 'string' && !['privateKey', 'nextPrivateKey', 'certificate'].includes(key),
+  );
+
+  it.each(VISIBLE)('names what nobody sees in %s, before it says anything else of it', (key, { grants, value }) => {
+    const [grant = 'JWT_BEARER'] = grants;
+    const alternative = { kmsKeyId: 'privateKey', refreshToken: 'oAuthRequest' }[key];
+    const said = (changed: string) =>
+      refusal({ ...without(SMALLEST[grant], ...(alternative === undefined ? [] : [alternative])), [key]: changed });
+    const good = String(value);
+    for (const [sign, name] of UNSEEN) {
+      const expected = { code: 'SECRET_MALFORMED', hint: expect.stringContaining('appflow-token-refresher/sf-prod') };
+      expect(said(`${sign}${good}`)).toMatchObject({ ...expected, message: `${key} begins with ${name}.` });
+      expect(said(`${good}${sign}`)).toMatchObject({ ...expected, message: `${key} ends with ${name}.` });
+      expect(said(`${sign}${good} `)).toMatchObject({
+        ...expected,
+        message: `${key} begins with ${name} and ends with a space.`,
+      });
+      if (key !== 'clientSecret' || sign !== ' ')
+        expect(said(`${good.slice(0, 3)}${sign}${good.slice(3)}`)).toMatchObject({
+          ...expected,
+          message: `${key} holds ${name}.`,
+        });
+    }
+  });
+
+  it('names what nobody sees in the parts of a seed', () => {
+    const seeded = (oAuthRequest: unknown) =>
+      refusal({ ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'), oAuthRequest }).message;
+    expect(seeded({ authCode: 'aPrx==\n', redirectUri: '\u200bhttps://a.example' })).toBe(
+      'oAuthRequest.authCode ends with a line break; oAuthRequest.redirectUri begins with an invisible character (U+200B).',
+    );
+  });
+
+  it('names it together with all else that is wrong, within bounds', () => {
+    const { message } = refusal({ ...SMALLEST.JWT_BEARER, clientId: 'x\n', username: ' ', audience: 7, tokens: 1 });
+    expect(message).toBe(
+      'clientId ends with a line break; username begins with a space; audience must be a string; tokens is not a key that a connection has.',
+    );
+    const long = refusal({
+      ...SMALLEST.JWT_BEARER,
+      clientId: `${'x'.repeat(60_000)}\n`,
+      username: '\u200b'.repeat(1_000),
+    });
+    expect(long.message).toBe(
+      'clientId ends with a line break; username begins with an invisible character (U+200B) and ends with an invisible character (U+200B).',
+    );
+  });
+
+  it('leaves visible signs of any script alone', () => {
+    const username = 'zoë.größe+τεστ-测试@пример.example';
+    expect(parse({ ...SMALLEST.JWT_BEARER, username })).toMatchObject({ username });
+    expect(parse({ ...SMALLEST.AUTHORIZATION_CODE, clientSecret: 'a b' })).toMatchObject({
+      grantType: 'AUTHORIZATION_CODE',
+    });
+  });
+
+  it.each([
+    ' clientId',
+    'clientId ',
+    '\ufeffclientId',
+    'clientId\u200b',
+    'clientId\n',
+    '\tclientId',
+    'clientId\u00a0',
+    '\u00adclientId',
+  ])('says that the name of a key has something around it: %j', (key) => {
+    expect(refusal({ ...SMALLEST.JWT_BEARER, [key]: 'x' }).message).toBe(
+      'the name of the key clientId has white space or an invisible character around it.',
+    );
+  });
+
+  it('takes the strings that the form of keys and values in the console makes of a number and of an object', () => {
+    expect(parse({ ...SMALLEST.JWT_BEARER, lifetimeSeconds: '7200' })).toMatchObject({ lifetimeSeconds: 7_200 });
+    expect(refusal({ ...SMALLEST.JWT_BEARER, lifetimeSeconds: '7200 s' }).message).toContain('lifetimeSeconds');
+    const oAuthRequest = JSON.stringify({ authCode: 'aPrx', redirectUri: 'https://a.example/cb' });
+    expect(parse({ ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'), oAuthRequest })).toMatchObject({
+      seed: { redirectUri: 'https://a.example/cb' },
     });
   });
 
@@ -508,15 +613,87 @@ describe('a secret with several problems', () => {
 
 describe('the text of a secret', () => {
   it.each([
-    ['', 'the value is not JSON.'],
-    ['{', 'the value is not JSON.'],
-    ["{'grantType':'JWT_BEARER'}", 'the value is not JSON.'],
+    ['', 'the value is empty.'],
+    ['\ufeff \n', 'the value is empty.'],
     ['null', 'the value is not a JSON object.'],
     ['"JWT_BEARER"', 'the value is not a JSON object.'],
     ['[{}]', 'the value is not a JSON object.'],
     ['7', 'the value is not a JSON object.'],
   ])('is rejected unless it is a JSON object: %s', (text, message) => {
     expect(refusal(text)).toMatchObject({ code: 'SECRET_MALFORMED', message });
+  });
+
+  const SECRET = JSON.stringify(SMALLEST.JWT_BEARER);
+  const PRETTY = JSON.stringify(SMALLEST.JWT_BEARER, null, 2);
+
+  it.each([
+    ['a byte order mark', `\ufeff${SECRET}`],
+    ['two of them', `\ufeff\ufeff${SECRET}`],
+    ['the bytes of one, each read as a character', `\u00ef\u00bb\u00bf${SECRET}`],
+    ['a byte order mark and a line break', `\ufeff\r\n${SECRET}\r\n`],
+    ['white space', `\n\t ${SECRET} \n`],
+    ['no-break spaces', `\u00a0${SECRET}\u00a0`],
+    ['zero-width spaces', `\u200b${SECRET}\u200d`],
+    ['bidi marks', `\u202a${SECRET}\u202c`],
+    ['a NUL at the end', `${SECRET}\0`],
+    ['a line separator', `${SECRET}\u2028`],
+    ['CRLF within', PRETTY.replaceAll('\n', '\r\n')],
+    ['quotes of a string of JSON', JSON.stringify(SECRET)],
+    ['quotes of a string of JSON, twice', JSON.stringify(JSON.stringify(PRETTY))],
+    ['quotes and a byte order mark', `\ufeff${JSON.stringify(`\ufeff${SECRET}`)}\n`],
+  ])('is read with this around it: %s', (_, text) => {
+    expect(parse(text)).toMatchObject({ username: 'ann@example.com' });
+  });
+
+  it.each([
+    ['{', 'its closing brace is missing, or something stands after it'],
+    [`${SECRET}\nEOF`, 'its closing brace is missing, or something stands after it'],
+    [SECRET.replaceAll('"', "'"), 'its quotes are single; JSON has double ones'],
+    [SECRET.replaceAll('"', '“'), 'its quotes are curly, as word processors make them'],
+    [SECRET.replaceAll('"', '\\"'), 'its quotes have backslashes before them'],
+    [SECRET.replaceAll('"', ''), 'its keys have no quotes: a shell may have taken them away'],
+    [SECRET.replaceAll('\\n', '\n'), 'a string in it holds a line break or tab, which JSON writes as \\n or \\t'],
+    [SECRET.replace(/}$/, ',}'), 'a comma stands before a closing brace'],
+    [SECRET.replace('{', '{ // sandbox\n'), 'it holds comments'],
+    [Buffer.from(SECRET).toString('base64'), 'it is in base64; store the JSON itself'],
+    ['grantType: JWT_BEARER\nclientId: x', 'it is YAML'],
+    ['---\ngrantType: JWT_BEARER', 'it is YAML'],
+    ['GRANT_TYPE=JWT_BEARER', 'it is a list of NAME=value'],
+    ['<secret/>', 'it is XML or HTML'],
+    ['file://secret.json', 'it is the name of a file, and not what is in it'],
+    [PEM, 'it is PEM alone, which belongs into the key privateKey of an object'],
+  ])('is called what it is where it is not JSON: %#', (text, why) => {
+    for (const given of [text, `\ufeff${text}`]) expect(refusal(given).message).toBe(`the value is not JSON: ${why}.`);
+  });
+
+  it('is judged in no time, however it is made', () => {
+    for (const unit of ['"', '\\', '"\\', ' ', '\u200b', ',', '{', '{"', '/*', '# ', 'a=', '“', "{'"]) {
+      for (const text of [
+        unit.repeat(60_000 / unit.length),
+        `{${unit.repeat(50_000 / unit.length)}`,
+        `{"a":1}${unit.repeat(50_000 / unit.length)}x`,
+      ]) {
+        const started = performance.now();
+        if (Buffer.byteLength(text) <= 65_536) expect(refusal(text).code).toBe('SECRET_MALFORMED');
+        expect({ unit, isQuick: performance.now() - started < 1_000 }).toEqual({ unit, isQuick: true });
+      }
+    }
+  });
+
+  it('with thousands of keys that nobody knows is answered in at most 1,000 characters', () => {
+    for (const key of [
+      (n: number) => `key${n}`,
+      (n: number) => `\u200bx${n}`,
+      (n: number) => `clientId${' '.repeat(n % 50)}${n}`,
+    ]) {
+      const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [key(n), 'some value']));
+      const text = JSON.stringify({ ...SMALLEST.JWT_BEARER, ...many });
+      expect(Buffer.byteLength(text)).toBeGreaterThan(55_000);
+      const { message, hint } = refusal(text.slice(0, -1).concat('}'));
+      expect(message.length).toBeLessThanOrEqual(1_000);
+      expect(message).toContain(' more');
+      expect(hint.length).toBeLessThanOrEqual(500);
+    }
   });
 
   it('is rejected even when it nests thousands of levels deep', () => {
@@ -652,7 +829,7 @@ describe('checking the keys and the certificate of a secret', () => {
   it('rejects text that is not a certificate, even beside an unusable key', () => {
     expect(refusal({ ...SMALLEST.JWT_BEARER, certificate: PEM })).toMatchObject({
       code: 'KEY_UNUSABLE',
-      message: 'certificate is no X.509 certificate in PEM.',
+      message: 'certificate is no X.509 certificate in PEM: it is a private key.',
     });
     expect(refusal({ ...SMALLEST.JWT_BEARER, privateKey: 'x', certificate: 'x' }).message).toMatch(
       /^privateKey .*; certificate is no X\.509 certificate in PEM\.$/,

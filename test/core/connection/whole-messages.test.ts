@@ -15,7 +15,7 @@ const ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:appflow-client
 const JWT = { grantType: 'JWT_BEARER', clientId: 'c', username: 'u', privateKey: 'PEM' };
 const CODE = { grantType: 'AUTHORIZATION_CODE', clientId: 'c', refreshToken: 'r' };
 const CLIENT = { grantType: 'CLIENT_CREDENTIALS', clientCredentialsArn: ARN };
-const sound = { privateKeyProblem: () => undefined, certificateProblem: () => undefined };
+const sound = { privateKeyProblem: () => undefined, certificateIn: () => ({ pem: 'CERT' }) };
 const parse = (value: object, keys: Parameters<typeof parseConnection>[3] = sound, rules = RULES) =>
   parseConnection('sf-eu', new Redacted(JSON.stringify(value)), rules, keys);
 const refusal = (...given: Parameters<typeof parse>) => thrownBy(() => parse(...given));
@@ -64,6 +64,18 @@ describe('what is said of a secret that is wrong', () => {
     expect(refusal(value).message).toBe(message);
   });
 
+  it('says in its hint what to do about a key or certificate', () => {
+    const keys = { ...sound, privateKeyProblem: () => ({ says: 'is broken', cure: 'Mend it: mend KEY.pem' }) };
+    expect(refusal(JWT, keys)).toMatchObject({
+      code: 'KEY_UNUSABLE',
+      message: 'privateKey is broken.',
+      hint: 'Correct the secret appflow-token-refresher/sf-eu: one thing is wrong with it. Mend it: mend KEY.pem',
+    });
+    expect(refusal({ ...JWT, nextPrivateKey: 'NEXT' }, keys).hint).toBe(
+      'Correct the secret appflow-token-refresher/sf-eu: 2 things are wrong with it. Mend it: mend KEY.pem',
+    );
+  });
+
   it('counts what is wrong in its hint', () => {
     expect(refusal({ ...JWT, username: 5 }).hint).toBe(
       'Correct the secret appflow-token-refresher/sf-eu: one thing is wrong with it.',
@@ -94,10 +106,11 @@ describe('what is said of a secret that is wrong', () => {
 it('a certificate is held against the keys that can be used, and against no others', () => {
   const held: string[][] = [];
   const keys = {
-    privateKeyProblem: (pem: Redacted) => (pem.reveal() === 'broken' ? 'is broken' : undefined),
-    certificateProblem: (_: string, pems: readonly Redacted[]) => {
+    privateKeyProblem: (pem: Redacted) =>
+      pem.reveal() === 'broken' ? { says: 'is broken', cure: 'Mend it.' } : undefined,
+    certificateIn: (_: Redacted, pems: readonly Redacted[]) => {
       held.push(pems.map((pem) => pem.reveal()));
-      return undefined;
+      return { pem: 'CERT' };
     },
   };
   parse({ ...JWT, nextPrivateKey: 'NEXT', certificate: 'CERT' }, keys);

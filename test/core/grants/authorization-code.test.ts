@@ -516,6 +516,17 @@ describe('the client of an AUTHORIZATION_CODE connection', () => {
     expect([client.clientId, client.clientSecret?.reveal()]).toEqual(['3MVG9', 'shared']);
   });
 
+  it('may be a managed external secret, where AppFlow is given the access token alone', async () => {
+    const context = contextWith('\ufeff{"consumerKey":"3MVG9","consumerSecret":"managed","environmentId":"x"}');
+    const connection = { ...CODE_CONNECTION, clientCredentialsArn: ARN };
+    const client = await clientOf({ ...connection, handOver: 'ACCESS_TOKEN' }, context);
+    expect([client.clientId, client.clientSecret?.reveal()]).toEqual(['3MVG9', 'managed']);
+    await expect(clientOf({ ...connection, handOver: 'ACCESS_AND_REFRESH_TOKEN' }, context)).rejects.toMatchObject({
+      code: 'SECRET_MALFORMED',
+      hint: expect.stringContaining('"handOver": "ACCESS_TOKEN" in appflow-token-refresher/sf-eu'),
+    });
+  });
+
   it('is refused where the two secrets speak of different apps', async () => {
     const context = contextWith('{"clientId":"another","clientSecret":"shared"}');
     await expect(clientOf({ ...CODE_CONNECTION, clientCredentialsArn: ARN }, context)).rejects.toMatchObject({

@@ -110,21 +110,89 @@ describe('CLIENT_CREDENTIALS by ARN', () => {
   });
 
   it.each([
-    '{',
-    '[]',
-    '{"clientId":"c"}',
-    '{"clientSecret":"s"}',
-    '{"clientId":"","clientSecret":"s"}',
-    '{"clientId":"c","clientSecret":""}',
-    '{"clientId":1,"clientSecret":"s"}',
-    '{"clientId":"c","clientSecret":1}',
-  ])('is refused where the secret of the client is malformed: %s', async (value) => {
-    const { serving } = world({}, null, { value });
+    ['{', 'the value is not JSON: its closing brace is missing, or something stands after it'],
+    ['[]', 'the value is not a JSON object'],
+    ['', 'the value is empty'],
+    ['{}', 'clientId is missing; clientSecret is missing'],
+    ['{"clientId":"c"}', 'clientSecret is missing'],
+    ['{"clientSecret":"s"}', 'clientId is missing'],
+    ['{"clientId":"","clientSecret":"s"}', 'clientId is empty'],
+    ['{"clientId":"c","clientSecret":""}', 'clientSecret is empty'],
+    ['{"clientId":1,"clientSecret":"s"}', 'clientId must be a string'],
+    ['{"clientId":"c","clientSecret":null}', 'clientSecret must be a string'],
+    ['{"clientId":"c\\n","clientSecret":"s"}', 'clientId ends with a line break'],
+    ['{"clientId":" c","clientSecret":"s\\r\\n"}', 'clientId begins with a space; clientSecret ends with a line break'],
+    ['{"clientId":"c c","clientSecret":"s"}', 'clientId holds a space'],
+    ['{"clientId":"c","clientSecret":"s\\u200b"}', 'clientSecret ends with an invisible character (U+200B)'],
+    ['{"clientId":"c","clientSecret":"\\u00a0s"}', 'clientSecret begins with a space of another kind (U+00A0)'],
+    ['{"clientId":"\\ufeffc","clientSecret":"s"}', 'clientId begins with an invisible character (U+FEFF)'],
+    ['{"consumerKey":"c","clientSecret":"s"}', 'clientId is missing'],
+    ["{'clientId':'c'}", 'the value is not JSON: its quotes are single; JSON has double ones'],
+  ])('is refused where the secret of the client is malformed, naming that secret: %s', async (value, what) => {
+    const { serving, asked } = world({}, null, { value });
     await expect(clientCredentials(CONNECTION).obtain(serving, async () => undefined)).rejects.toMatchObject({
       code: 'SECRET_MALFORMED',
-      message: 'The secret of clientCredentialsArn is not a JSON object with the strings clientId and clientSecret.',
-      hint: 'Store {"clientId": …, "clientSecret": …} in the secret that clientCredentialsArn of sf-eu names.',
+      message: `In the secret ${ARN}: ${what}.`,
+      hint: `Store {"clientId": …, "clientSecret": …} in ${ARN}, which clientCredentialsArn of sf-eu names. The secret of sf-eu itself is right.`,
     });
+    expect(asked).not.toContainEqual(expect.stringContaining('exchange'));
+  });
+});
+
+/** What Secrets Manager's managed external secrets for Salesforce hold. */
+const MANAGED = {
+  consumerKey: 'k',
+  consumerSecret: 'm',
+  baseUri: 'https://acme.my.salesforce.com',
+  appId: '0x',
+  consumerId: '888',
+  environmentId: 'sandbox',
+};
+
+describe('a managed external secret', () => {
+  it.each([
+    ['as it is', JSON.stringify(MANAGED)],
+    ['with two keys alone', '{"consumerKey":"k","consumerSecret":"m"}'],
+    ['after a byte order mark', `\ufeff${JSON.stringify(MANAGED)}`],
+    ['encoded twice', JSON.stringify(JSON.stringify(MANAGED))],
+    ['with values of other types beside them', JSON.stringify({ ...MANAGED, environmentId: 7, more: [null] })],
+  ])('is read where AppFlow is given an access token: %s', async (_, value) => {
+    const { serving, asked } = world({}, null, { value });
+    await clientCredentials({ ...CONNECTION, handOver: 'ACCESS_TOKEN' }).obtain(serving, async () => undefined);
+    expect(asked).toContain('exchange k m');
+  });
+
+  it.each([
+    [{ ...MANAGED, consumerSecret: 'm\n' }, 'consumerSecret ends with a line break'],
+    [{ ...MANAGED, consumerKey: ' k' }, 'consumerKey begins with a space'],
+    [{ consumerKey: 'k' }, 'consumerSecret is missing'],
+    [{ ...MANAGED, consumerKey: '' }, 'consumerKey is empty'],
+    [{ ...MANAGED, consumerSecret: 5 }, 'consumerSecret must be a string'],
+  ])('is refused by what is wrong with it: %j', async (value, what) => {
+    const { serving } = world({}, null, { value: JSON.stringify(value) });
+    const grant = clientCredentials({ ...CONNECTION, handOver: 'ACCESS_TOKEN' });
+    await expect(grant.obtain(serving, async () => undefined)).rejects.toMatchObject({
+      code: 'SECRET_MALFORMED',
+      message: `In the secret ${ARN}: ${what}.`,
+    });
+  });
+
+  it('is refused where AppFlow is given its ARN, with why and what to do', async () => {
+    const { serving, asked } = world({}, null, { value: JSON.stringify(MANAGED) });
+    await expect(clientCredentials(CONNECTION).obtain(serving, async () => undefined)).rejects.toMatchObject({
+      code: 'SECRET_MALFORMED',
+      message: `The secret ${ARN} holds consumerKey and consumerSecret, and AppFlow, which is to be given its ARN, reads clientId and clientSecret.`,
+      hint: 'Set "handOver": "ACCESS_TOKEN" in appflow-token-refresher/sf-eu: tokens are then fetched here with that secret. Or name a secret {"clientId": …, "clientSecret": …} in its clientCredentialsArn.',
+    });
+    expect(asked).not.toContainEqual(expect.stringContaining('exchange'));
+  });
+
+  it('yields to clientId and clientSecret where it holds both', async () => {
+    const { serving, asked } = world({}, null, {
+      value: JSON.stringify({ ...MANAGED, clientId: 'c', clientSecret: 's' }),
+    });
+    await clientCredentials(CONNECTION).obtain(serving, async () => undefined);
+    expect(asked).toContain('exchange c s');
   });
 });
 

@@ -140,6 +140,11 @@ describe("the value of the operator's secret", () => {
   it('holds the seed that it names', () => {
     expect(holdsSeed(boxed({ refreshToken: 'seed', clientId: 'c' }), TOKEN_SEED)).toBe(true);
     expect(holdsSeed(boxed({ oAuthRequest: code }), CODE_SEED)).toBe(true);
+    // As the parser of connections reads it, so that a seed is never taken for changed.
+    expect(holdsSeed(boxed({ oAuthRequest: JSON.stringify(code) }), CODE_SEED)).toBe(true);
+    const json = JSON.stringify({ refreshToken: 'seed' });
+    for (const text of [`\ufeff${json}`, JSON.stringify(json)])
+      expect(holdsSeed(new Redacted(text), TOKEN_SEED)).toBe(true);
   });
 
   it.each([
