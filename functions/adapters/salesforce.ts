@@ -173,6 +173,38 @@ class Endpoint implements TokenEndpoint {
     return null;
   }
 
+  async isActive(client: ClientAuth, refreshToken: Redacted, run: Run): Promise<boolean | undefined> {
+    const attempt = async () => {
+      const response = await oauth.introspectionRequest(
+        this.#server,
+        { client_id: client.clientId },
+        authentication(client),
+        refreshToken.reveal(),
+        { ...this.#options(run), additionalParameters: { token_type_hint: 'refresh_token' } },
+      );
+      const { status } = response;
+      const body = await jsonOf(response);
+      if (status === 200) {
+        const parsed = v.safeParse(IntrospectionResponse, body);
+        return parsed.success ? parsed.output.active : undefined;
+      }
+      const said = v.safeParse(ErrorResponse, body);
+      const { error, error_description: description } = said.success
+        ? said.output
+        : { error: undefined, error_description: undefined };
+      const isAboutClient = error !== undefined && /^invalid_client(_id|_credentials)?$/.test(error);
+      // Anything else, such as an org that offers no introspection, says nothing about the token.
+      if (!isAboutClient && status !== 429 && status < 500) return undefined;
+      const names = { connection: this.#connection, secret: this.#secretName };
+      throw new Refused(readRefusal({ error, description, status }, false, names), undefined);
+    };
+    try {
+      return await withRetries(run, attempt, isWorthRetrying);
+    } catch (error) {
+      throw this.#translated(error, run);
+    }
+  }
+
   async tryAccessToken(accessToken: Redacted, run: Run): Promise<void> {
     const attempt = async () => {
       const response = await oauth.userInfoRequest(this.#server, NO_CLIENT, accessToken.reveal(), this.#options(run));

@@ -1,5 +1,7 @@
 import type { ClientCredentialsConnection } from '../connection/connection.ts';
+import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
+import type { ClientAuth, TokenEndpoint, Tokens } from '../ports.ts';
 import { clientFrom } from './client-secret.ts';
 import { accessTokenAlone, checkAccessTokenLife, type Grant, type Obtained, type Serving } from './grant.ts';
 
@@ -15,25 +17,41 @@ export function clientCredentials(connection: ClientCredentialsConnection): Gran
     },
     // Nothing is kept, so nothing is ever left undone.
     finish: async () => undefined,
+    dryRunProves: true,
+    async prove(context) {
+      await fetchToken(
+        connection,
+        await clientFrom(connection.name, connection.clientCredentialsArn, context),
+        context,
+      );
+      return { state: 'proven', detail: 'Salesforce issues access tokens for its client id and secret' };
+    },
+    lastOwnUpdateBy: async () => undefined,
   };
 }
 
 async function obtain(connection: ClientCredentialsConnection, serving: Serving): Promise<Obtained> {
   const { name, clientCredentialsArn, handOver } = connection;
-  const { rules, ports, run } = serving;
   const renewed = () => obtain(connection, serving);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') await checkSupport(name, serving);
   const client = await clientFrom(name, clientCredentialsArn, serving);
-  const endpoint = ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + name);
   // Also where AppFlow is given the ARN: a secret that does not work must never replace one that did.
-  const { accessToken } = await endpoint.exchangeClientCredentials(client, run);
+  const { accessToken } = await fetchToken(connection, client, serving);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') {
     const credentials = { oAuth2GrantType: 'CLIENT_CREDENTIALS', clientCredentialsArn } as const;
     return { credentials, handOver, validUntil: null, renewed };
   }
-  const validUntil = await endpoint.expiryOf(client, accessToken, run);
+  const validUntil = await endpointOf(connection, serving).expiryOf(client, accessToken, serving.run);
   checkAccessTokenLife(validUntil, serving);
   return { credentials: accessTokenAlone(accessToken), handOver, validUntil, renewed };
+}
+
+function fetchToken(connection: ClientCredentialsConnection, client: ClientAuth, context: Context): Promise<Tokens> {
+  return endpointOf(connection, context).exchangeClientCredentials(client, context.run);
+}
+
+function endpointOf(connection: ClientCredentialsConnection, { rules, ports }: Context): TokenEndpoint {
+  return ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + connection.name);
 }
 
 async function checkSupport(name: string, { supportedGrants }: Serving): Promise<void> {

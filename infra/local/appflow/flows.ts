@@ -9,6 +9,8 @@ interface Flow {
   readonly flowArn: string;
   readonly connectorProfileName: string;
   readonly triggerType: 'OnDemand' | 'Scheduled' | 'Event';
+  /** Of a scheduled flow. */
+  readonly schedule?: string;
   readonly createdAt: Date;
   status: 'Active' | 'Suspended';
   lastRun?: { readonly endedAt: Date; readonly succeeded: boolean };
@@ -25,7 +27,9 @@ export class Flows {
     this.#useConnection = useConnection;
   }
 
-  create(flow: Pick<Flow, 'flowName' | 'connectorProfileName'> & Partial<Pick<Flow, 'triggerType' | 'status'>>): void {
+  create(
+    flow: Pick<Flow, 'flowName' | 'connectorProfileName'> & Partial<Pick<Flow, 'triggerType' | 'schedule' | 'status'>>,
+  ): void {
     this.#flows.set(flow.flowName, {
       triggerType: 'OnDemand',
       status: 'Active',
@@ -40,6 +44,11 @@ export class Flows {
     const flow = this.#flows.get(flowName);
     if (flow === undefined) throw new AwsError('ResourceNotFoundException', `Flow ${flowName} does not exist`, 404);
     return flow;
+  }
+
+  /** In the order in which they were created: AWS promises none. */
+  all(): readonly Flow[] {
+    return [...this.#flows.values()];
   }
 
   /** Every event so far, in order. */
@@ -121,9 +130,23 @@ function eventOf(
   };
 }
 
+/** One of ListFlows: connector types, and no profile. */
+export function listed({ flowName, flowArn, status, triggerType, createdAt }: Flow): unknown {
+  return {
+    flowArn,
+    flowName,
+    flowStatus: status,
+    sourceConnectorType: 'Salesforce',
+    destinationConnectorType: 'S3',
+    triggerType,
+    createdAt: seconds(createdAt),
+    lastUpdatedAt: seconds(createdAt),
+  };
+}
+
 /** DescribeFlow's answer. */
 export function describe(flow: Flow): unknown {
-  const { flowName, flowArn, status, triggerType, createdAt, connectorProfileName, lastRun } = flow;
+  const { flowName, flowArn, status, triggerType, schedule, createdAt, connectorProfileName, lastRun } = flow;
   const Salesforce = { object: 'Account' };
   const S3 = { bucketName: 'local-bucket' };
   return {
@@ -136,7 +159,10 @@ export function describe(flow: Flow): unknown {
       sourceConnectorProperties: { Salesforce },
     },
     destinationFlowConfigList: [{ connectorType: 'S3', destinationConnectorProperties: { S3 } }],
-    triggerConfig: { triggerType },
+    triggerConfig: {
+      triggerType,
+      ...(schedule !== undefined && { triggerProperties: { Scheduled: { scheduleExpression: schedule } } }),
+    },
     tasks: [],
     createdAt: seconds(createdAt),
     lastUpdatedAt: seconds(createdAt),
