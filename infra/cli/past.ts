@@ -1,5 +1,5 @@
 import { RefreshError } from '../../functions/core/errors.ts';
-import { editedAt } from '../../functions/core/probe.ts';
+import { lastUpdatedBy } from '../../functions/core/probe.ts';
 import { isFailure, isUpdate, type LogFound, type LogLine, searchLog } from './functions-log.ts';
 import { inTurns } from './in-turns.ts';
 import { orError, type Session } from './session.ts';
@@ -36,22 +36,26 @@ export interface Pasts {
 export async function pastOf(session: Session, { at, connections }: Survey, stage: string): Promise<Pasts> {
   const updates = connections.flatMap(({ timing }) => timing?.updatedAt.getTime() ?? []);
   const from = new Date(Math.max(at.getTime() - DAY, Math.min(...updates, at.getTime()) - LINE_DELAY));
-  const [found, edits] = await Promise.all([
+  const [found, updaters] = await Promise.all([
     orError(() =>
       searchLog(
         { stage, functions: ['refresh', 'rotate', 'heal'], from, to: at, enough: Number.POSITIVE_INFINITY },
         session.run(),
       ),
     ),
-    inTurns(connections, (surveyed) => editOf(session, surveyed)),
+    inTurns(connections, (surveyed) => updaterOf(session, surveyed)),
   ]);
   const pasts = new Map(
-    connections.map((surveyed, index) => [
-      surveyed.name,
-      found instanceof RefreshError
-        ? { lastFailure: undefined, edited: edits[index] }
-        : { lastFailure: lastFailureOf(surveyed, found), edited: edits[index] ?? unaccounted(surveyed, found, at) },
-    ]),
+    connections.map((surveyed, index) => {
+      const by = updaters[index] ?? 'unknown';
+      return [
+        surveyed.name,
+        {
+          lastFailure: found instanceof RefreshError ? undefined : lastFailureOf(surveyed, found),
+          edited: editOf(surveyed, by, found, at),
+        },
+      ];
+    }),
   );
   return {
     of: (name) => pasts.get(name) ?? { lastFailure: undefined, edited: undefined },
@@ -59,12 +63,24 @@ export async function pastOf(session: Session, { at, connections }: Survey, stag
   };
 }
 
-/** Known for sure where a token secret is kept; that it cannot be read is no news about the profile. */
-async function editOf(session: Session, { connection, profile }: Surveyed): Promise<Edited | undefined> {
-  if (connection === undefined || connection instanceof RefreshError) return undefined;
-  if (profile === undefined || profile instanceof RefreshError) return undefined;
-  const at = await orError(() => editedAt(connection, profile, session.context()));
-  return at === undefined || at instanceof RefreshError ? undefined : { at, isCertain: true };
+/** By the leases that we keep, where we keep any. That they cannot be read is no news about the profile. */
+async function updaterOf(session: Session, { connection, profile }: Surveyed) {
+  if (connection === undefined || connection instanceof RefreshError) return 'unknown';
+  if (profile === undefined || profile instanceof RefreshError) return 'unknown';
+  const by = await orError(() => lastUpdatedBy(connection, profile, session.context()));
+  return by instanceof RefreshError ? 'unknown' : by;
+}
+
+function editOf(
+  surveyed: Surveyed,
+  by: 'us' | 'another' | 'unknown',
+  found: LogFound | RefreshError,
+  at: Date,
+): Edited | undefined {
+  const { timing } = surveyed;
+  if (timing === undefined || by === 'us') return undefined;
+  if (by === 'another') return { at: timing.updatedAt, isCertain: true };
+  return found instanceof RefreshError ? undefined : unaccounted(surveyed, found, at);
 }
 
 function lastFailureOf({ name, timing }: Surveyed, { lines }: LogFound): LogLine | undefined {
@@ -75,12 +91,11 @@ function lastFailureOf({ name, timing }: Surveyed, { lines }: LogFound): LogLine
 
 /** Where nothing but the log could know: the profile was updated at a time at which no function says that it did. */
 function unaccounted(surveyed: Surveyed, { lines, since }: LogFound, at: Date): Edited | undefined {
-  const { name, connection, profile, timing } = surveyed;
+  const { name, profile, timing } = surveyed;
   if (timing === undefined || profile === undefined || profile instanceof RefreshError) return undefined;
-  // Of this grant every run leaves a lease, which has told already.
-  if (connection === undefined || connection instanceof RefreshError || connection.grantType === 'AUTHORIZATION_CODE')
-    return undefined;
-  const { updatedAt } = timing;
+  const { updatedAt, dueSince } = timing;
+  // What is due is about to be given something by us; and nobody had to account for updates before there was a connection.
+  if (dueSince <= at) return undefined;
   const isKnown = updatedAt.getTime() - LINE_DELAY >= since.getTime();
   const isTold = at.getTime() - updatedAt.getTime() > INGESTION;
   if (!isKnown || !isTold || updatedAt <= profile.createdAt) return undefined;

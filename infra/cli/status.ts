@@ -38,7 +38,7 @@ export async function statusCommand(
   );
   const ok = rows.every(({ state }) => STATES[state] === 'well');
   if (log instanceof RefreshError)
-    note`The functions' log was not read, so failures in it are not shown: ${log.code}: ${log.message}`;
+    note`The functions' log was not read, so failures in it are not shown: ${log.message} ${log.hint}`;
   if (session.json) {
     const known =
       log instanceof RefreshError ? { read: false, error: { code: log.code, message: log.message } } : { read: true };
@@ -205,7 +205,7 @@ function explanations({ surveyed, past, problems, unread, verdict, flows }: Heal
   ) {
     lines.push(text`${name}: overdue.\n  → status --why, or check ${name}, says why.`);
   }
-  if (flows !== undefined && flows !== null) lines.push(text`${name}: ${shownFlows(flows)}`);
+  if (flows !== undefined && flows !== null && flows.length > 0) lines.push(text`${name}: ${shownFlows(flows)}`);
   return lines;
 }
 
