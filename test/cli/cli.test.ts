@@ -107,7 +107,7 @@ describe.concurrent('the command check', { timeout: PATIENCE }, () => {
     await estate.code('code');
     const { code, stdout } = await estate.run(['check', 'good', 'not-uploaded', 'code']);
     expect(code).toBe(1);
-    const [good = '', notUploaded = '', web = ''] = stdout.split(/^(?=[✓✗] )/m);
+    const [good = '', notUploaded = '', web = ''] = stdout.split(/^(?=[✓✗!?] )/m);
     expect(good).not.toContain('✗');
     expect(good).toMatch(/✓ salesforce +Salesforce accepts a JWT that is signed with its key/);
     expect(notUploaded).toMatch(/✓ grant/);

@@ -1,7 +1,7 @@
 import type { ClientCredentialsConnection } from '../connection/connection.ts';
 import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
-import type { ClientAuth, TokenEndpoint, Tokens } from '../ports.ts';
+import type { TokenEndpoint } from '../ports.ts';
 import { clientFrom } from './client-secret.ts';
 import { accessTokenAlone, checkAccessTokenLife, type Grant, type Obtained, type Serving } from './grant.ts';
 
@@ -19,11 +19,8 @@ export function clientCredentials(connection: ClientCredentialsConnection): Gran
     finish: async () => undefined,
     dryRunProves: true,
     async prove(context) {
-      await fetchToken(
-        connection,
-        await clientFrom(connection.name, connection.clientCredentialsArn, context),
-        context,
-      );
+      const client = await clientFrom(connection.name, connection.clientCredentialsArn, context);
+      await endpointOf(connection, context).exchangeClientCredentials(client, context.run);
       return { state: 'proven', detail: 'Salesforce issues access tokens for its client id and secret' };
     },
     lastOwnUpdateBy: async () => undefined,
@@ -35,19 +32,16 @@ async function obtain(connection: ClientCredentialsConnection, serving: Serving)
   const renewed = () => obtain(connection, serving);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') await checkSupport(name, serving);
   const client = await clientFrom(name, clientCredentialsArn, serving);
+  const endpoint = endpointOf(connection, serving);
   // Also where AppFlow is given the ARN: a secret that does not work must never replace one that did.
-  const { accessToken } = await fetchToken(connection, client, serving);
+  const { accessToken } = await endpoint.exchangeClientCredentials(client, serving.run);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') {
     const credentials = { oAuth2GrantType: 'CLIENT_CREDENTIALS', clientCredentialsArn } as const;
     return { credentials, handOver, validUntil: null, renewed };
   }
-  const validUntil = await endpointOf(connection, serving).expiryOf(client, accessToken, serving.run);
+  const validUntil = await endpoint.expiryOf(client, accessToken, serving.run);
   checkAccessTokenLife(validUntil, serving);
   return { credentials: accessTokenAlone(accessToken), handOver, validUntil, renewed };
-}
-
-function fetchToken(connection: ClientCredentialsConnection, client: ClientAuth, context: Context): Promise<Tokens> {
-  return endpointOf(connection, context).exchangeClientCredentials(client, context.run);
 }
 
 function endpointOf(connection: ClientCredentialsConnection, { rules, ports }: Context): TokenEndpoint {
