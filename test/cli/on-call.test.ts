@@ -238,9 +238,11 @@ describe('the log of the functions', { timeout: PATIENCE }, () => {
     estate.change('sf-prod', { clientId: APP });
     // By this command line, of which that log knows nothing.
     expect((await estate.run(['refresh', 'sf-prod'])).code).toBe(0);
-    const { one } = await statusOf(estate);
-    expect(one).toMatchObject({ lastFailure: null });
-    expect(one['state']).not.toBe('failing');
+    // One that was updated long ago: the log is read as far back as that.
+    estate.jwt('sf-older');
+    estate.profile('sf-older', 0.95);
+    const { body } = await estate.json(['status']);
+    expect(body.connections[1]).toMatchObject({ connection: 'sf-prod', state: 'due', lastFailure: null });
   });
 
   it('is shown for one connection by logs, newest last, as text and as JSON', async () => {
