@@ -64,7 +64,12 @@ const FlowAnswer = v.object({
   flowStatusMessage: text,
   sourceFlowConfig: v.nullish(End),
   destinationFlowConfigList: v.nullish(v.array(v.nullish(End))),
-  triggerConfig: v.nullish(v.object({ triggerType: text })),
+  triggerConfig: v.nullish(
+    v.object({
+      triggerType: text,
+      triggerProperties: v.nullish(v.object({ Scheduled: v.nullish(v.object({ scheduleExpression: text })) })),
+    }),
+  ),
   lastRunExecutionDetails: v.nullish(
     v.object({ mostRecentExecutionTime: date, mostRecentExecutionStatus: text, mostRecentExecutionMessage: text }),
   ),
@@ -126,7 +131,7 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
         const update = call(
           'UpdateConnectorProfile',
           `connectorprofile/${connectorProfileName}`,
-          updateMeanings(connectorProfileName),
+          updateMeanings(connectorProfileName, credentials),
         );
         await callAws(update, run, (options) =>
           client.send(new UpdateConnectorProfileCommand({ ...request, clientToken }), options),
@@ -163,7 +168,7 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
 }
 
 /** AppFlow's flows, for healing. */
-export function flowsAdapter(client: AppflowClient): Flows {
+export function flowsAdapter(client: AppflowClient): Omit<Flows, 'flowsOf'> {
   return {
     async flow(flowName, run) {
       const asked = call('DescribeFlow', `flow/${flowName}`);
@@ -193,6 +198,7 @@ export function flowsAdapter(client: AppflowClient): Flows {
         connectorProfileNames: [...new Set([...source, ...destination])],
         profilesAt: { source, destination },
         triggerType: answer.triggerConfig?.triggerType,
+        schedule: answer.triggerConfig?.triggerProperties?.Scheduled?.scheduleExpression,
         isActive: answer.flowStatus === 'Active',
         lastRunAt: mostRecentExecutionTime,
         errorTexts: errorTexts.filter((one) => one !== undefined),
@@ -217,7 +223,12 @@ function revealed({ oAuth2GrantType, jwtToken, accessToken, refreshToken, client
   };
 }
 
-function updateMeanings(name: string): NonNullable<AwsCall['meanings']> {
+function updateMeanings(name: string, { oAuth2GrantType }: Credentials): NonNullable<AwsCall['meanings']> {
+  // Nobody has tried a JWT at Salesforce before AppFlow does, so what signed it comes first.
+  const first =
+    oAuth2GrantType === 'JWT_BEARER'
+      ? `Check that the certificate of the key that signs for ${name} is the one uploaded to the app in Salesforce, then username and audience, and that instance URL`
+      : 'Check that instance URL';
   return {
     ResourceNotFoundException: (cause) =>
       new RefreshError(
@@ -229,7 +240,7 @@ function updateMeanings(name: string): NonNullable<AwsCall['meanings']> {
     ConnectorAuthenticationException: (cause) =>
       new CredentialsRefused(
         `Salesforce refused the new credentials when AppFlow tried them for ${name}.`,
-        `Check that instance URL and sandbox setting of the profile ${name} belong to the org that the credentials are for, and the app's IP restrictions: AppFlow connects from addresses of its own.`,
+        `${first} and sandbox setting of the profile ${name} belong to the org that the credentials are for, and the app's IP restrictions: AppFlow connects from addresses of its own.`,
         cause,
       ),
     ValidationException: (cause) =>

@@ -74,10 +74,16 @@ export function errorOf(
   return { error, description: textIn(reply, 'error_description') ?? textIn(reply, 'message') };
 }
 
+/** RFC 7662 section 2.2: whether a token is active. @returns `undefined` where the reply does not say */
+export function isIntrospectedActive(reply: Reply): boolean | undefined {
+  const active = reply.status === 200 ? reply.members.get('active') : undefined;
+  if (active === true || active === 'true') return true;
+  return active === false || active === 'false' ? false : undefined;
+}
+
 /** RFC 7662 section 2.2: when an active token ends. @returns `undefined` where the reply does not say */
 export function introspectedEnd(reply: Reply): Date | undefined {
-  const active = reply.members.get('active');
-  if (reply.status !== 200 || active === false || active === 'false') return undefined;
+  if (reply.status !== 200 || isIntrospectedActive(reply) === false) return undefined;
   const seconds = secondsIn(reply, 'exp');
   return seconds === undefined ? undefined : dateAt(seconds);
 }

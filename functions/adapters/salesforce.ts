@@ -7,8 +7,8 @@ import { REQUEST_TIMEOUT_MS, type Run } from '../core/run.ts';
 import { publicName } from '../core/wording.ts';
 import { isUnanswered } from './aws-call.ts';
 import { type Asked, accessTokenIn, issuedIn, Refused, redirected } from './salesforce-outcome.ts';
-import { isTrouble, passesByItself, type Refusal } from './salesforce-refusal.ts';
-import { errorOf, introspectedEnd, type Reply, readReply } from './salesforce-reply.ts';
+import { isTrouble, passesByItself, type Refusal, readRefusal } from './salesforce-refusal.ts';
+import { errorOf, introspectedEnd, isIntrospectedActive, type Reply, readReply } from './salesforce-reply.ts';
 
 /** RFC 7523 section 2.1. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -146,6 +146,30 @@ class Endpoint implements TokenEndpoint {
       run.warn(this.#connection, 'Salesforce does not say when the access token ends (introspection got no answer).');
     }
     return null;
+  }
+
+  async isActive(client: ClientAuth, refreshToken: Redacted, run: Run): Promise<boolean | undefined> {
+    const attempt = async () => {
+      const response = await oauth.introspectionRequest(
+        this.#server,
+        { client_id: client.clientId },
+        authentication(client),
+        refreshToken.reveal(),
+        { ...this.#options(run), additionalParameters: { token_type_hint: 'refresh_token' } },
+      );
+      const reply = await readReply(response);
+      const said = errorOf(reply);
+      const isAboutClient = said !== undefined && /^invalid_client(_id|_credentials)?$/.test(said.error);
+      // Anything else, such as an org that offers no introspection, says nothing about the token.
+      if (!isAboutClient && !isTrouble(reply.status)) return isIntrospectedActive(reply);
+      const names = { connection: this.#connection, secret: this.#secretName };
+      throw new Refused(readRefusal({ ...said, status: reply.status }, false, names), reply);
+    };
+    try {
+      return await withRetries(run, attempt, isWorthRetrying);
+    } catch (error) {
+      throw this.#translated(error, run);
+    }
   }
 
   async tryAccessToken(accessToken: Redacted, run: Run): Promise<void> {

@@ -40,6 +40,8 @@ export interface Flow {
   /** The same, by where they stand. */
   readonly profilesAt: Readonly<Record<FlowEnd, readonly string[]>>;
   readonly triggerType: 'Scheduled' | 'Event' | 'OnDemand' | undefined;
+  /** Of a scheduled flow, such as `rate(1hours)`. */
+  readonly schedule?: string | undefined;
   readonly isActive: boolean;
   readonly lastRunAt: Date | undefined;
   /** What AppFlow says of its state and of its last run, where these are not good. */
@@ -51,6 +53,18 @@ export interface Flows {
   flow(flowName: string, run: Run): Promise<Flow | undefined>;
   /** `StartFlow`: runs an on-demand flow, activates any other. The same client token within 8 hours starts it once. */
   start(flowName: string, clientToken: string, run: Run): Promise<void>;
+  /**
+   * Which flows read or write through each of the profiles, at most 20 of each, in the order of their names; a profile without any is missing.
+   * `ListFlows` tells no profiles, so each flow with a Salesforce end is described: asked once a run, and only where something failed or a person asks.
+   */
+  flowsOf(connectorProfileNames: readonly string[], run: Run): Promise<ReadonlyMap<string, readonly FlowUse[]>>;
+}
+
+/** A flow on a connector profile, for people. */
+export interface FlowUse {
+  readonly flowName: string;
+  /** What starts it: `OnDemand`, `Event`, or `Scheduled rate(1hours)`. */
+  readonly trigger: string;
 }
 
 /** One version of a secret. */
@@ -155,6 +169,12 @@ export interface TokenEndpoint {
   exchangeClientCredentials(client: ClientAuth, run: Run): Promise<AccessToken>;
   /** RFC 7662: when the access token ends; null where Salesforce does not say. */
   expiryOf(client: ClientAuth, accessToken: Redacted, run: Run): Promise<Date | null>;
+  /**
+   * RFC 7662 section 2: whether a refresh token is active. Nothing is spent. `undefined` where Salesforce does not say.
+   *
+   * @throws RefreshError `SALESFORCE_REFUSED` where the client itself is refused, `SALESFORCE_UNAVAILABLE`, `OUT_OF_TIME`
+   */
+  isActive(client: ClientAuth, refreshToken: Redacted, run: Run): Promise<boolean | undefined>;
   /** Asks `userinfo` with the access token. @throws RefreshError `SALESFORCE_REFUSED` where it is dead */
   tryAccessToken(accessToken: Redacted, run: Run): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { AppflowClient } from '@aws-sdk/client-appflow';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { appflowAdapter, flowsAdapter } from '../adapters/appflow.ts';
+import { flowUses } from '../adapters/flows.ts';
 import { escrowAdapter } from '../adapters/parameter-store.ts';
 import { queueAdapter } from '../adapters/queue.ts';
 import { salesforceAdapter } from '../adapters/salesforce.ts';
@@ -52,6 +53,7 @@ export function compose(settings: Settings): Parts {
   };
 
   const appflow = new AppflowClient(config);
+  const flows = flowsAdapter(appflow);
   const secretsManager = new SecretsManagerClient(config);
   const kms = once(async () => new (await import('@aws-sdk/client-kms')).KMSClient(config));
   const ssm = once(async () => new (await import('@aws-sdk/client-ssm')).SSMClient(config));
@@ -63,7 +65,7 @@ export function compose(settings: Settings): Parts {
     rules: settings,
     ports: {
       appflow: appflowAdapter(appflow),
-      flows: flowsAdapter(appflow),
+      flows: { ...flows, flowsOf: flowUses(appflow, flows.flow) },
       secrets: secretsAdapter(secretsManager, TARGET_TAGS),
       store: tokenStoreAdapter(secretsManager, settings.tokenKmsKeyId),
       salesforce: salesforceAdapter,

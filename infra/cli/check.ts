@@ -1,19 +1,36 @@
-import type { Connection, JwtBearerConnection } from '../../functions/core/connection/connection.ts';
+import type { Connection } from '../../functions/core/connection/connection.ts';
 import type { Target } from '../../functions/core/connection/target.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
-import { CERTIFICATE_WARN_DAYS, exchange } from '../../functions/core/grants/jwt-bearer.ts';
+import { CERTIFICATE_WARN_DAYS } from '../../functions/core/grants/jwt-bearer.ts';
+import type { FlowUse } from '../../functions/core/ports.ts';
 import { type ConnectionReport, type ShownError, shown } from '../../functions/core/report.ts';
-import { type ExitCode, exitCodeOfReports, indent, lines, note, paint, say, sayJson, text, trouble } from './output.ts';
-import { chosenNames, serveAll } from './refresh.ts';
-import { orError, type Session } from './session.ts';
+import { flowUsesOf, shownFlows } from './flow-uses.ts';
+import {
+  EXIT,
+  type ExitCode,
+  exitCodeOfReports,
+  indent,
+  lines,
+  note,
+  paint,
+  relative,
+  say,
+  sayJson,
+  text,
+  trouble,
+} from './output.ts';
+import { type Past, pastOf } from './past.ts';
+import { chosenNames } from './refresh.ts';
+import type { Session } from './session.ts';
 import { type Surveyed, survey } from './survey.ts';
+import { type Verdict, verdictsOf } from './verdict.ts';
 
 type Step = 'secret' | 'tags' | 'value' | 'key' | 'certificate' | 'profile' | 'limits' | 'grant' | 'salesforce';
 
 /** One line of the checklist. */
 interface Check {
-  readonly check: Step | 'refresh';
-  readonly result: 'ok' | 'failed' | 'warning' | 'not-reached' | 'not-asked';
+  readonly check: Step | 'update' | 'log' | 'flows' | 'refresh';
+  readonly result: 'ok' | 'failed' | 'warning' | 'unproven' | 'not-reached' | 'not-asked';
   readonly detail: string;
   readonly error?: ShownError;
 }
@@ -21,53 +38,37 @@ interface Check {
 /** `check`: what can be known about connections without changing anything, step by step. */
 export async function checkCommand(
   session: Session,
-  { names, all }: { readonly names: readonly string[]; readonly all: boolean },
+  { names, all, stage }: { readonly names: readonly string[]; readonly all: boolean; readonly stage: string },
 ): Promise<ExitCode> {
   const chosen = await chosenNames(session, names, all);
-  const [{ at, connections }, { reports }] = await Promise.all([
-    survey(session, chosen),
-    serveAll(session, chosen, true, () => undefined),
+  const surveyed = await survey(session, chosen);
+  const { at, connections } = surveyed;
+  const [verdicts, { of, log }, usesOf] = await Promise.all([
+    verdictsOf(session, connections),
+    pastOf(session, surveyed, stage),
+    flowUsesOf(session, connections),
   ]);
-  const lists = await Promise.all(
-    connections.map(async (surveyed) => {
-      const dryRun = reports.find(({ connection }) => connection === surveyed.name);
-      const report = await withLogin(session, surveyed, dryRun);
-      return { surveyed, report, checks: checklist(surveyed, report, dryRun?.outcome === 'would-refresh', at) };
-    }),
-  );
+  const lists = connections.map((one) => {
+    const verdict = verdicts.get(one.name);
+    const checks = checklist(one, verdict, { at, past: of(one.name), log, flows: usesOf?.(one) });
+    return { surveyed: one, report: verdict?.report, checks };
+  });
   const told = lists.flatMap(({ report }) => report ?? []);
+  const isEdited = lists.some(({ checks }) =>
+    checks.some(({ check, result }) => check === 'update' && result === 'failed'),
+  );
   if (session.json) {
     sayJson({
-      ok: told.every(({ outcome }) => outcome !== 'failed'),
+      ok: !isEdited && told.every(({ outcome }) => outcome !== 'failed'),
       dryRun: true,
       connections: lists.map(({ report, checks }) => ({ ...report, checks })),
     });
   } else {
     if (lists.length === 0) note`There is no secret under ${session.rules.secretPrefix}.`;
-    for (const { surveyed, report, checks } of lists) say`${shownList(surveyed, report, checks)}`;
+    for (const { surveyed: one, checks } of lists) say`${shownList(one, checks)}`;
   }
-  return exitCodeOfReports(told);
-}
-
-/**
- * A JWT that AppFlow will exchange itself is not shown to Salesforce by a dry run. A person who checks wants to know whether the certificate was
- * uploaded, so one of our own is exchanged here, which changes nothing: a failure is the report's.
- */
-async function withLogin(
-  session: Session,
-  { connection }: Surveyed,
-  report: ConnectionReport | undefined,
-): Promise<ConnectionReport | undefined> {
-  if (report === undefined || report.outcome === 'failed') return report;
-  if (connection === undefined || connection instanceof RefreshError || !exchangesItself(connection)) return report;
-  const answer = await orError(() => exchange(connection, session.context()));
-  if (!(answer instanceof RefreshError)) return report;
-  const { validUntil: _unused, ...rest } = report;
-  return { ...rest, outcome: 'failed', error: shown(answer) };
-}
-
-function exchangesItself(connection: Connection): connection is JwtBearerConnection {
-  return connection.grantType === 'JWT_BEARER' && connection.handOver === 'JWT';
+  const code = exitCodeOfReports(told);
+  return code === EXIT.well && isEdited ? EXIT.unwell : code;
 }
 
 /** Where in the list a failure of the dry run belongs. */
@@ -91,13 +92,16 @@ const STEP_OF: Readonly<Record<string, Step>> = {
   SALESFORCE_REPLY_UNREADABLE: 'salesforce',
 };
 
-/** @param isDryRunThrough whether the dry run alone succeeded, so that only our own log-in can have failed */
-function checklist(
-  surveyed: Surveyed,
-  report: ConnectionReport | undefined,
-  isDryRunThrough: boolean,
-  at: Date,
-): Check[] {
+/** What is known besides of each connection. */
+interface Known {
+  readonly at: Date;
+  readonly past: Past;
+  /** From when on the functions' log is known, or why it is not. */
+  readonly log: Date | RefreshError;
+  readonly flows: readonly FlowUse[] | undefined;
+}
+
+function checklist(surveyed: Surveyed, verdict: Verdict | undefined, { at, past, log, flows }: Known): Check[] {
   const { secret, target, value, connection, profile, certificateEnd } = surveyed;
   const known = connection === undefined || connection instanceof RefreshError ? undefined : connection;
   const failures = new Map<Step, NonNullable<Check['error']>>();
@@ -109,11 +113,14 @@ function checklist(
   fail('tags', target);
   fail(connection instanceof RefreshError && connection.code === 'KEY_UNUSABLE' ? 'key' : 'value', connection);
   fail('profile', profile);
-  const verdict = report?.error;
+  const report = verdict?.report;
+  const refusal = report?.error;
+  // Of a probe that failed the dry run alone came to its end.
+  const isDryRunThrough = verdict?.isRehearsed === true;
   // Only what the parts above do not show already: of several faults the dry run names the first.
-  const isShown = [...failures.values()].some(({ code }) => code === verdict?.code);
-  const step = verdict === undefined || isShown ? undefined : STEP_OF[verdict.code];
-  if (verdict !== undefined && step !== undefined) failures.set(step, verdict);
+  const isShown = [...failures.values()].some(({ code }) => code === refusal?.code);
+  const step = refusal === undefined || isShown ? undefined : STEP_OF[refusal.code];
+  if (refusal !== undefined && step !== undefined) failures.set(step, refusal);
 
   const row = (check: Step, isReached: boolean, detail: string): Check => {
     const error = failures.get(check);
@@ -133,12 +140,62 @@ function checklist(
     row('profile', profile !== undefined, "found, a Salesforce profile at a listed host, and this connection's"),
     row('limits', isDryRunThrough, "lifetimes, intervals and AppFlow's limits kept"),
     row('grant', isDryRunThrough, 'supported by AppFlow here'),
-    salesforceCheck(row('salesforce', isThrough, 'accepts the credentials'), known),
+    salesforceCheck(row('salesforce', isThrough, ''), verdict),
+    updateCheck(surveyed, past, log, at),
+    logCheck(past, log, at),
+    flows === undefined
+      ? { check: 'flows', result: 'not-asked', detail: 'could not be read' }
+      : { check: 'flows', result: 'ok', detail: shownFlows(flows) },
     isThrough
-      ? { check: 'refresh', result: 'ok', detail: 'would work now' }
-      : { check: 'refresh', result: 'failed', detail: 'would fail', ...unplaced(verdict, step, isShown) },
+      ? refreshCheck(verdict)
+      : { check: 'refresh', result: 'failed', detail: 'would fail', ...unplaced(refusal, step, isShown) },
   );
   return checks;
+}
+
+function salesforceCheck(check: Check, verdict: Verdict | undefined): Check {
+  if (check.result !== 'ok' || verdict?.proof === undefined) return check;
+  const { state, detail } = verdict.proof;
+  return { ...check, result: state === 'proven' ? 'ok' : 'unproven', detail };
+}
+
+function refreshCheck(verdict: Verdict | undefined): Check {
+  return verdict?.proof?.state === 'proven'
+    ? { check: 'refresh', result: 'ok', detail: 'would work now' }
+    : { check: 'refresh', result: 'unproven', detail: 'nothing wrong is found, and not proved that it would work' };
+}
+
+/** Whether AppFlow holds what was handed over last, as far as the date of its last update tells. */
+function updateCheck({ name, timing }: Surveyed, { edited }: Past, log: Date | RefreshError, at: Date): Check {
+  if (timing === undefined) return { check: 'update', result: 'not-reached', detail: 'not reached' };
+  const when = relative(timing.updatedAt, at);
+  if (edited?.isCertain === true)
+    return {
+      check: 'update',
+      result: 'failed',
+      detail: `edited by another program ${when}: run refresh ${name}, and see UpdateConnectorProfile in CloudTrail`,
+    };
+  if (edited !== undefined)
+    return {
+      check: 'update',
+      result: 'warning',
+      detail: `${when}, and not by the functions: by this command line, or by another program`,
+    };
+  // Without the log nobody knows who it was, unless a lease tells.
+  return { check: 'update', result: log instanceof RefreshError ? 'not-asked' : 'ok', detail: when };
+}
+
+/** A failure in the past is no verdict: whether a refresh would work now stands in its own line. */
+function logCheck({ lastFailure }: Past, log: Date | RefreshError, at: Date): Check {
+  if (log instanceof RefreshError)
+    return { check: 'log', result: 'not-asked', detail: `not read: ${log.code}: ${log.message}` };
+  if (lastFailure === undefined) return { check: 'log', result: 'ok', detail: 'no failure since the last update' };
+  const { code = 'a bug', message } = lastFailure;
+  return {
+    check: 'log',
+    result: 'warning',
+    detail: `the last attempt failed ${relative(lastFailure.at, at)}: ${code}: ${message}`,
+  };
 }
 
 /** A verdict that belongs to no step, such as a denied call, is told at the end. */
@@ -174,26 +231,29 @@ function certificateCheck(end: Date | undefined, at: Date): Check {
   };
 }
 
-function salesforceCheck(check: Check, connection: Connection | undefined): Check {
-  if (check.result !== 'ok' || connection?.grantType !== 'AUTHORIZATION_CODE') return check;
-  return { ...check, result: 'not-asked', detail: 'not asked: a refresh token is spent by real refreshes alone' };
-}
-
 const MARKS = {
   ok: paint('green', '✓'),
   failed: paint('red', '✗'),
   warning: paint('yellow', '!'),
+  unproven: paint('yellow', '?'),
   'not-reached': paint('dim', '–'),
   'not-asked': paint('dim', '–'),
 } as const;
 
-function shownList({ name }: Surveyed, report: ConnectionReport | undefined, checks: readonly Check[]) {
-  const isWell = report !== undefined && report.outcome !== 'failed';
+function shownList({ name }: Surveyed, checks: readonly Check[]) {
   return lines([
-    text`${isWell ? paint('green', '✓') : paint('red', '✗')} ${paint('bold', name)}`,
+    text`${MARKS[overall(checks)]} ${paint('bold', name)}`,
     ...checks.map(({ check, result, detail, error }) => {
       const said = error === undefined ? detail : indent(trouble(error), ' '.repeat(15));
       return text`  ${MARKS[result]} ${check.padEnd(12)} ${said}`;
     }),
   ]);
 }
+
+/** The gravest of what says something about the next refresh, or about what AppFlow holds. A certificate that nobody watches is no reason to worry now. */
+function overall(checks: readonly Check[]): 'failed' | 'unproven' | 'warning' | 'ok' {
+  const results = checks.flatMap(({ check, result }) => (WEIGHTY.has(check) ? [result] : []));
+  return (['failed', 'unproven', 'warning'] as const).find((one) => results.includes(one)) ?? 'ok';
+}
+
+const WEIGHTY: ReadonlySet<Check['check']> = new Set(['update', 'log', 'refresh']);

@@ -8,22 +8,31 @@ Against the local services: npm run stack, and paste the exports that it prints.
 Results go to stdout, all else to stderr. NO_COLOR turns colours off. No secret is taken as an argument, and none is printed.
 
 Exit codes:
-  0    everything is healthy
+  0    nothing is wrong as far as was looked
   1    a connection failed, or is unhealthy
   2    the arguments, the input or the environment variables are wrong
   3    AWS could not be asked, so nothing is known
   130  interrupted
   141  whoever read the output has closed the pipe`,
   status: `
-✓ healthy; ● due, an attempt is on its way; ✗ unhealthy: overdue (by a quarter of its interval or three ticks, as the alarm has it), or something
-is wrong with it. New secrets show up within five minutes. --json:
+Without --why nothing is tried, and nothing is called healthy: · fresh (within its interval), ● due (an attempt is on its way). With --why
+✓ healthy (Salesforce accepts what the next refresh would send) or ? unproven (it was not asked, or did not say; no failure).
+✗ overdue (by a quarter of its interval or three ticks, as the alarm has it), failing (the last attempt failed, by the functions' log), edited (by
+another program after our last run), or unhealthy (something is wrong, or a refresh would fail now). New secrets show up within five minutes. --json:
   {"ok", "at", "connections": [{"connection", "connectorProfileName", "grantType", "handOver", "intervalSeconds", "updatedAt", "ageSeconds",
-    "dueSince", "nextAttempt", "certificateEnd", "state": "healthy"|"due"|"unhealthy", "overdue", "problems": [{"code", "message", "hint"}],
-    "unread"?: {…} where the value may not be read, "verdict"?: the report's entry of refresh, with --why}], "unservedProfiles": []}`,
+    "dueSince", "nextAttempt", "certificateEnd", "state": "healthy"|"unproven"|"fresh"|"due"|"overdue"|"failing"|"edited"|"unhealthy", "overdue",
+    "problems": [{"code", "message", "hint"}], "lastFailure": {"at", "function", "code", "message", "hint"}|null,
+    "edited": {"at", "certain"}|null, "unread"?: {…} where the value may not be read, with --flows "flows": [{"flowName", "trigger"}]|null,
+    with --why "verdict"?: the report's entry of refresh, "proof"?: {"state": "proven"|"unproven", "detail"}|null}],
+    "unservedProfiles": [], "log": {"read", "error"?}}`,
   check: `
-A dry run, and for a JWT that AppFlow would exchange itself a log-in of our own, which shows whether the certificate is uploaded. A refresh
-token is never spent. --json: the report of refresh, each entry with
-  "checks": [{"check", "result": "ok"|"failed"|"warning"|"not-reached"|"not-asked", "detail", "error"?: {…}}]`,
+A dry run, and then Salesforce is asked: it gets a JWT of our own, or is asked whether the refresh token is active (RFC 7662) where the connection has
+a client secret. A refresh token is never spent. ? is unproven: Salesforce was not asked, or did not say; no failure. --json: the report of refresh,
+each entry with
+  "checks": [{"check", "result": "ok"|"failed"|"warning"|"unproven"|"not-reached"|"not-asked", "detail", "error"?: {…}}]`,
+  logs: `
+The last hundred lines about it at most, repetitions counted. --json:
+  {"connection", "since", "lines": [{"at", "function", "outcome", "code", "message", "hint", "times"}]}`,
   refresh: `
 Ctrl-C lets those that are under way finish, so that no token is lost. --json:
   {"ok", "dryRun", "connections": [{"connection", "connectorProfileName", "grantType"?, "handOver"?,

@@ -73,18 +73,35 @@ async function run(command: Command, use: (session: Session) => Promise<number>)
   process.exitCode = await use(await openSession(isJson));
 }
 
+/** A span of time such as `90m`, in milliseconds. */
+function span(given: string): number {
+  const [, count, unit = ''] = /^(\d{1,4})([mhd])$/.exec(given) ?? [];
+  const length = Number(count) * ({ m: 60_000, h: 3_600_000, d: 86_400_000 }[unit] ?? Number.NaN);
+  if (length > 0 && length <= 90 * 86_400_000) return length;
+  throw new InvalidArgumentError('It must be a span of time such as 90m, 6h or 7d, of at most 90d.');
+}
+
+const stage = () =>
+  new Option('--stage <stage>', "of the deployment whose functions' log is read")
+    .argParser((given) => {
+      if (/^[A-Za-z0-9-]{1,40}$/.test(given)) return given;
+      throw new InvalidArgumentError('It must be a stage, such as prod.');
+    })
+    .default('prod');
 const json = () => new Option('--json', 'one JSON document on stdout instead of text');
 
 const status = program
   .command('status')
-  .description('all connections in one table: is each one healthy, and if not, which and why?')
-  .option('--why', 'try each one in a dry run, and say what it found')
+  .description('all connections in one table: is something wrong with one, and if so, with which and why?')
+  .option('--why', 'try each one in a dry run and at Salesforce, and say what that found')
+  .option('--flows', 'name the flows that use each profile')
+  .addOption(stage())
   .addOption(json())
   .addHelpText('after', HELP.status)
   .action(() =>
     run(status, async (session) => {
       const { statusCommand } = await import('./status.ts');
-      return statusCommand(session, v.parse(v.object({ why: flag }), status.opts()));
+      return statusCommand(session, v.parse(v.object({ why: flag, flows: flag, stage: v.string() }), status.opts()));
     }),
   );
 
@@ -93,12 +110,28 @@ const check = program
   .argument('[names...]', 'connections')
   .description('what can be known without changing anything: a checklist with hints')
   .option('--all', 'every connection')
+  .addOption(stage())
   .addOption(json())
   .addHelpText('after', HELP.check)
   .action((names: string[]) =>
     run(check, async (session) => {
       const { checkCommand } = await import('./check.ts');
-      return checkCommand(session, { names, ...v.parse(v.object({ all: flag }), check.opts()) });
+      return checkCommand(session, { names, ...v.parse(v.object({ all: flag, stage: v.string() }), check.opts()) });
+    }),
+  );
+
+const logs = program
+  .command('logs')
+  .argument('<name>', 'a connection')
+  .description("what the functions' log says about a connection, newest last")
+  .option('--since <span>', 'how far back to look, such as 90m, 6h or 7d', span, 86_400_000)
+  .addOption(stage())
+  .addOption(json())
+  .addHelpText('after', HELP.logs)
+  .action((name: string) =>
+    run(logs, async (session) => {
+      const { logsCommand } = await import('./logs.ts');
+      return logsCommand(session, name, v.parse(v.object({ since: v.number(), stage: v.string() }), logs.opts()));
     }),
   );
 

@@ -3,6 +3,7 @@ import { isConnectionName } from '../../functions/core/connection/target.ts';
 import { refreshByHand } from '../../functions/core/refresh-by-hand.ts';
 import { type ConnectionReport, type Served, shown } from '../../functions/core/report.ts';
 import { enumerated } from '../../functions/core/wording.ts';
+import { AT_ONCE } from './in-turns.ts';
 import {
   EXIT,
   type ExitCode,
@@ -19,9 +20,6 @@ import {
   trouble,
 } from './output.ts';
 import { forOperator, inputError, LAST_ACTS, presses, type Session, SIGNALS } from './session.ts';
-
-/** Connections served at once: no call rate of AppFlow's is published. */
-const AT_ONCE = 5;
 
 export interface RefreshArguments {
   readonly names: readonly string[];

@@ -1,96 +1,73 @@
 import Table from 'cli-table3';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { CERTIFICATE_WARN_DAYS } from '../../functions/core/grants/jwt-bearer.ts';
-import type { ConnectionReport } from '../../functions/core/report.ts';
+import { flowUsesOf, shownFlows } from './flow-uses.ts';
+import { type Health, healthOf, jsonOf, STATES, type State } from './health.ts';
 import { EXIT, type ExitCode, note, paint, relative, say, sayJson, span, Text, text, trouble } from './output.ts';
-import { serveAll } from './refresh.ts';
+import { pastOf } from './past.ts';
 import { orError, type Session } from './session.ts';
-import { type Surveyed, survey } from './survey.ts';
+import { survey } from './survey.ts';
+import { verdictsOf } from './verdict.ts';
 
 const DAY = 86_400_000;
 
-type State = 'healthy' | 'due' | 'unhealthy';
-
-/** One line of the table. */
-interface Row {
-  readonly surveyed: Surveyed;
-  readonly state: State;
-  readonly problems: readonly RefreshError[];
-  /** Why the secret's value could not be read, where that says nothing about the connection. */
-  readonly unread: RefreshError | undefined;
-  readonly verdict: ConnectionReport | undefined;
-}
-
-/** `status`: is every connection healthy, and if not, which and why? */
-export async function statusCommand(session: Session, { why }: { readonly why: boolean }): Promise<ExitCode> {
-  const [{ at, connections, unservedProfiles }, escrow] = await Promise.all([
+/** `status`: is something wrong with a connection, and if so, with which and why? */
+export async function statusCommand(
+  session: Session,
+  { why, flows, stage }: { readonly why: boolean; readonly flows: boolean; readonly stage: string },
+): Promise<ExitCode> {
+  const [surveyed, escrow] = await Promise.all([
     survey(session),
     orError(() => session.ports.escrow.list(session.run())),
   ]);
-  const names = connections.map(({ name }) => name);
-  const verdicts = why ? await serveAll(session, names, true, () => undefined) : { reports: [] };
+  const { at, connections, unservedProfiles } = surveyed;
+  const [{ of, log }, verdicts, usesOf] = await Promise.all([
+    pastOf(session, surveyed, stage),
+    why ? verdictsOf(session, connections) : undefined,
+    flows ? flowUsesOf(session, connections) : undefined,
+  ]);
   const inEscrow = new Set(escrow instanceof RefreshError ? [] : escrow);
-  const rows = connections.map((surveyed) =>
-    rowOf(
-      surveyed,
+  const rows = connections.map((one) =>
+    healthOf(one, {
       at,
-      inEscrow.has(surveyed.name),
-      verdicts.reports.find(({ connection }) => connection === surveyed.name),
-    ),
+      past: of(one.name),
+      isInEscrow: inEscrow.has(one.name),
+      verdict: verdicts?.get(one.name),
+      flows: flows ? (usesOf?.(one) ?? null) : undefined,
+    }),
   );
-  const ok = rows.every(({ state }) => state !== 'unhealthy');
+  const ok = rows.every(({ state }) => STATES[state] === 'well');
+  if (log instanceof RefreshError)
+    note`The functions' log was not read, so failures in it are not shown: ${log.message} ${log.hint}`;
   if (session.json) {
-    sayJson({ ok, at: at.toISOString(), connections: rows.map((row) => jsonOf(row, at)), unservedProfiles });
+    const known =
+      log instanceof RefreshError ? { read: false, error: { code: log.code, message: log.message } } : { read: true };
+    sayJson({
+      ok,
+      at: at.toISOString(),
+      connections: rows.map((row) => jsonOf(row, at)),
+      unservedProfiles,
+      log: known,
+    });
   } else {
     if (rows.length === 0) note`There is no secret under ${session.rules.secretPrefix}: add NAME makes one.`;
     else {
       say`${table(rows, at)}`;
-      for (const row of rows) for (const line of explanations(row)) say`${line}`;
+      for (const row of rows) for (const line of explanations(row, at)) say`${line}`;
     }
     if (unservedProfiles.length > 0)
       say`${paint('dim', `Salesforce profiles that no connection refreshes: ${unservedProfiles.join(', ')}`)}`;
-    if (rows.length > 0) say`${summary(rows, why)}`;
+    if (rows.length > 0) say`${summary(rows, why, ok)}`;
   }
   return ok ? EXIT.well : EXIT.unwell;
 }
 
-function rowOf(surveyed: Surveyed, at: Date, isInEscrow: boolean, verdict: ConnectionReport | undefined): Row {
-  const { name, secret, target, value, connection, profile, timing, certificateEnd } = surveyed;
-  const problems = [secret, target, connection, profile].filter((part) => part instanceof RefreshError);
-  const isMissing = value instanceof RefreshError && value.code === 'SECRET_NOT_FOUND';
-  if (isMissing) problems.push(value);
-  if (isInEscrow) {
-    problems.push(
-      new RefreshError(
-        'TOKEN_NOT_PERSISTED',
-        `A new refresh token of ${name} lies in escrow, since its secret did not take it.`,
-        'See why the token secret could not be written; the next refresh brings the token home.',
-      ),
-    );
-  }
-  if (certificateEnd !== undefined && certificateEnd <= at) {
-    problems.push(
-      new RefreshError(
-        'KEY_UNUSABLE',
-        `The certificate of ${name} ended on ${certificateEnd.toISOString().slice(0, 10)}.`,
-        'Upload a new one to the app in Salesforce, and store its key as nextPrivateKey.',
-      ),
-    );
-  }
-  const isUnhealthy = problems.length > 0 || timing?.isOverdue === true || verdict?.outcome === 'failed';
-  const isDue = timing !== undefined && timing.dueSince <= at;
-  return {
-    surveyed,
-    state: isUnhealthy ? 'unhealthy' : isDue ? 'due' : 'healthy',
-    problems,
-    unread: value instanceof RefreshError && !isMissing ? value : undefined,
-    verdict,
-  };
-}
-
-function table(rows: readonly Row[], at: Date): Text {
-  const head = HEAD.map((title) => paint('dim', title));
-  return Text.arranged([head, ...rows.map((row) => cells(row, at))], drawn);
+/** In 80 columns for names of usual length: what is the same in every row, or in most, is left out. */
+function table(rows: readonly Health[], at: Date): Text {
+  const columns = COLUMNS.filter(({ title, always }) => always || rows.some((row) => CELLS[title](row, at) !== ''));
+  const head = columns.map(({ title }) => paint('dim', title));
+  const body = rows.map((row) => columns.map(({ title }) => CELLS[title](row, at)));
+  return Text.arranged([head, ...body], drawn);
 }
 
 function drawn(rows: readonly string[][]): string {
@@ -107,25 +84,44 @@ function drawn(rows: readonly string[][]): string {
     .join('\n');
 }
 
-function cells({ surveyed, state, unread }: Row, at: Date): (string | Text)[] {
-  const { name, target, connection, profile, timing, certificateEnd } = surveyed;
-  const profileName = target === undefined || target instanceof RefreshError ? '?' : target.connectorProfileName;
-  const profileTrouble = profile instanceof RefreshError ? PROFILE_TROUBLE[profile.code] : undefined;
-  const isKnown = connection !== undefined && !(connection instanceof RefreshError);
-  const isDue = timing !== undefined && timing.dueSince <= at;
-  return [
-    MARK[state],
-    state === 'unhealthy' ? paint('red', name) : name,
-    profileTrouble === undefined ? profileName : text`${profileName} ${paint('red', `(${profileTrouble})`)}`,
-    isKnown ? connection.grantType : unread === undefined ? paint('red', '✗') : '?',
-    timing === undefined ? '' : span(at.getTime() - timing.updatedAt.getTime()),
-    !isDue ? '' : paint(timing.isOverdue ? 'red' : 'yellow', relative(timing.dueSince, at)),
-    timing === undefined ? '' : relative(timing.nextAttempt, at),
-    certificateEnd === undefined ? '' : daysLeft(certificateEnd, at),
-  ];
-}
+type Cell = string | Text;
 
-const HEAD = ['', 'connection', 'profile', 'grant', 'age', 'due since', 'next attempt', 'certificate ends'];
+const CELLS = {
+  '': ({ state }) => paint(COLOUR[state], SIGN[state]),
+  connection: ({ surveyed: { name }, state }) => (STATES[state] === 'failure' ? paint('red', name) : name),
+  state: ({ state, surveyed: { timing } }, at) => {
+    const since =
+      timing === undefined || timing.dueSince > at ? undefined : span(at.getTime() - timing.dueSince.getTime());
+    const isTimed = since !== undefined && (state === 'due' || state === 'overdue');
+    return paint(COLOUR[state], isTimed ? `${state} ${since}` : state);
+  },
+  age: ({ surveyed: { timing } }, at) => (timing === undefined ? '' : span(at.getTime() - timing.updatedAt.getTime())),
+  'next attempt': ({ surveyed: { timing } }, at) => (timing === undefined ? '' : relative(timing.nextAttempt, at)),
+  grant: ({ surveyed: { connection }, unread }) => {
+    if (connection !== undefined && !(connection instanceof RefreshError)) return connection.grantType;
+    return unread === undefined ? paint('red', '✗') : '?';
+  },
+  profile: ({ surveyed: { name, target, profile } }) => {
+    const isKnown = target !== undefined && !(target instanceof RefreshError);
+    const profileName = isKnown ? target.connectorProfileName : '?';
+    const wrong = profile instanceof RefreshError ? PROFILE_TROUBLE[profile.code] : undefined;
+    if (wrong !== undefined) return text`${profileName} ${paint('red', `(${wrong})`)}`;
+    return profileName === name ? '' : profileName;
+  },
+  'certificate ends': ({ surveyed: { certificateEnd } }, at) =>
+    certificateEnd === undefined ? '' : daysLeft(certificateEnd, at),
+} as const satisfies Record<string, (row: Health, at: Date) => Cell>;
+
+const COLUMNS: readonly { readonly title: keyof typeof CELLS; readonly always: boolean }[] = [
+  { title: '', always: true },
+  { title: 'connection', always: true },
+  { title: 'state', always: true },
+  { title: 'age', always: true },
+  { title: 'next attempt', always: true },
+  { title: 'grant', always: true },
+  { title: 'profile', always: false },
+  { title: 'certificate ends', always: false },
+];
 
 const BARE = {
   ...{
@@ -141,11 +137,27 @@ const BARE = {
   ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', right: '', middle: '' },
 };
 
-const MARK = {
-  healthy: paint('green', '✓'),
-  due: paint('yellow', '●'),
-  unhealthy: paint('red', '✗'),
-} as const;
+const COLOUR = {
+  healthy: 'green',
+  unproven: 'yellow',
+  fresh: 'dim',
+  due: 'yellow',
+  overdue: 'red',
+  failing: 'red',
+  edited: 'red',
+  unhealthy: 'red',
+} as const satisfies Record<State, string>;
+
+const SIGN: Readonly<Record<State, string>> = {
+  healthy: '✓',
+  unproven: '?',
+  fresh: '·',
+  due: '●',
+  overdue: '✗',
+  failing: '✗',
+  edited: '✗',
+  unhealthy: '✗',
+};
 
 const PROFILE_TROUBLE: Readonly<Record<string, string>> = {
   PROFILE_NOT_FOUND: 'missing',
@@ -155,7 +167,7 @@ const PROFILE_TROUBLE: Readonly<Record<string, string>> = {
   PROFILE_NOT_SALESFORCE: 'not Salesforce',
 };
 
-function daysLeft(end: Date, at: Date): string | Text {
+function daysLeft(end: Date, at: Date): Cell {
   const days = Math.floor((end.getTime() - at.getTime()) / DAY);
   const left = days < 0 ? `${end.toISOString().slice(0, 10)}, ended` : `in ${days} d`;
   if (days >= CERTIFICATE_WARN_DAYS) return left;
@@ -163,52 +175,56 @@ function daysLeft(end: Date, at: Date): string | Text {
 }
 
 /** What the table has no room for: one entry a problem. */
-function explanations({ surveyed, problems, unread, verdict }: Row): Text[] {
+function explanations({ surveyed, past, problems, unread, verdict, flows }: Health, at: Date): Text[] {
   const { name, timing } = surveyed;
+  const { edited, lastFailure } = past;
   const lines = problems.map((problem) => text`${name}: ${trouble(problem)}`);
   if (unread !== undefined) lines.push(text`${name}: grant unknown: ${unread.code}: ${unread.message}`);
-  if (verdict?.error !== undefined) {
-    const { code } = verdict.error;
-    if (!problems.some((problem) => problem.code === code)) lines.push(text`${name}: ${trouble(verdict.error)}`);
-  } else if (verdict !== undefined && timing?.isOverdue === true) {
+  const failed = verdict?.report.error;
+  if (failed !== undefined && !problems.some(({ code }) => code === failed.code))
+    lines.push(text`${name}: ${trouble(failed)}`);
+  if (edited !== undefined) lines.push(editedLine(name, edited, at));
+  // What a probe finds now says more than what an attempt found then.
+  if (lastFailure !== undefined && lastFailure.code !== failed?.code) {
+    const { code = 'a bug', message, hint = `logs ${name} shows more.` } = lastFailure;
     lines.push(
-      text`${name}: the dry run finds nothing wrong: it ${verdict.outcome === 'would-refresh' ? 'would refresh' : verdict.outcome}.\n  → Run refresh ${name}, and if it works look whether dispatch runs.`,
+      text`${name}: its last attempt failed ${relative(lastFailure.at, at)}: ${trouble({ code, message, hint })}`,
     );
-  } else if (verdict === undefined && timing?.isOverdue === true && problems.length === 0) {
+  }
+  if (verdict?.proof?.state === 'unproven') lines.push(text`${name}: ${verdict.proof.detail}.`);
+  if (failed === undefined && verdict !== undefined && (timing?.isOverdue === true || lastFailure !== undefined)) {
+    const { outcome } = verdict.report;
+    lines.push(
+      text`${name}: the dry run finds nothing wrong: it ${outcome === 'would-refresh' ? 'would refresh' : outcome}.\n  → Run refresh ${name}, and if it works look whether dispatch runs.`,
+    );
+  } else if (
+    verdict === undefined &&
+    timing?.isOverdue === true &&
+    problems.length === 0 &&
+    lastFailure === undefined
+  ) {
     lines.push(text`${name}: overdue.\n  → status --why, or check ${name}, says why.`);
   }
+  if (flows !== undefined && flows !== null && flows.length > 0) lines.push(text`${name}: ${shownFlows(flows)}`);
   return lines;
 }
 
-function summary(rows: readonly Row[], why: boolean): Text {
-  const count = (wanted: State) => rows.filter(({ state }) => state === wanted).length;
-  const parts = [`${count('healthy')} healthy`, `${count('due')} due`, `${count('unhealthy')} unhealthy`];
-  const isWell = count('unhealthy') === 0;
-  const found = `${rows.length} connection${rows.length === 1 ? '' : 's'}: ${parts.join(', ')}.`;
-  return text`${paint(isWell ? 'green' : 'red', found)}${why ? ' Each was tried in a dry run.' : ''}`;
+export function editedLine(name: string, edited: NonNullable<Health['past']['edited']>, at: Date): Text {
+  const when = `${relative(edited.at, at)} (${edited.at.toISOString().slice(0, 19)}Z)`;
+  return edited.isCertain
+    ? text`${name}: edited by another program ${when}: AppFlow may hold something dead.\n  → Run refresh ${name}, and see who it was: UpdateConnectorProfile in CloudTrail. Terraform needs ignore_changes on the credentials.`
+    : text`${name}: updated ${when}, and not by the functions: it was this command line, or another program, and then AppFlow may hold something dead.\n  → If nobody ran refresh ${name} then, run it, and see who it was: UpdateConnectorProfile in CloudTrail.`;
 }
 
-/** The shape that scripts see; dates are ISO 8601, and what is not known is null. */
-function jsonOf({ surveyed, state, problems, unread, verdict }: Row, at: Date) {
-  const { name, target, connection, timing, certificateEnd } = surveyed;
-  const known = target === undefined || target instanceof RefreshError ? undefined : target;
-  const parsed = connection === undefined || connection instanceof RefreshError ? undefined : connection;
-  const isDue = timing !== undefined && timing.dueSince <= at;
-  return {
-    connection: name,
-    connectorProfileName: known?.connectorProfileName ?? null,
-    grantType: parsed?.grantType ?? null,
-    handOver: parsed?.handOver ?? null,
-    intervalSeconds: known?.intervalSeconds ?? null,
-    updatedAt: timing?.updatedAt.toISOString() ?? null,
-    ageSeconds: timing === undefined ? null : Math.floor((at.getTime() - timing.updatedAt.getTime()) / 1000),
-    dueSince: isDue ? timing.dueSince.toISOString() : null,
-    nextAttempt: timing?.nextAttempt.toISOString() ?? null,
-    certificateEnd: certificateEnd?.toISOString() ?? null,
-    state,
-    overdue: timing?.isOverdue ?? false,
-    problems: problems.map(({ code, message, hint }) => ({ code, message, hint })),
-    ...(unread === undefined ? {} : { unread: { code: unread.code, message: unread.message, hint: unread.hint } }),
-    ...(verdict === undefined ? {} : { verdict }),
-  };
+const ORDER: readonly State[] = ['healthy', 'unproven', 'fresh', 'due', 'overdue', 'failing', 'edited', 'unhealthy'];
+
+function summary(rows: readonly Health[], why: boolean, ok: boolean): Text {
+  const parts = ORDER.flatMap((wanted) => {
+    const count = rows.filter(({ state }) => state === wanted).length;
+    return count === 0 ? [] : [`${count} ${wanted}`];
+  });
+  const found = `${rows.length} connection${rows.length === 1 ? '' : 's'}: ${parts.join(', ')}.`;
+  const isProved = rows.every(({ state }) => state === 'healthy');
+  const told = paint(ok ? (isProved ? 'green' : 'bold') : 'red', found);
+  return text`${told}${why ? ' Each was tried in a dry run, and at Salesforce where that spends nothing.' : ' Nothing was tried: status --why does.'}`;
 }

@@ -1,5 +1,5 @@
 /**
- * A local AWS: one loopback server for AppFlow, Secrets Manager, Parameter Store, KMS, SQS and Lambda. It holds callers to the
+ * A local AWS: one loopback server for AppFlow, Secrets Manager, Parameter Store, KMS, SQS, Lambda and CloudWatch Logs. It holds callers to the
  * published rules, and never helps them where the real services would not.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -7,6 +7,7 @@ import { createAppFlow } from './appflow/appflow.ts';
 import { createKms } from './kms/kms.ts';
 import { createEventSourceMapping } from './lambda/event-source-mapping.ts';
 import { createFunctions, type Invoke, UnknownFunction } from './lambda/lambda.ts';
+import { createLogs } from './logs/logs.ts';
 import { createParameterStore } from './parameter-store/parameter-store.ts';
 import { createQueues } from './queue/queue.ts';
 import { createSecretsManager } from './secrets-manager/secrets-manager.ts';
@@ -48,8 +49,9 @@ export async function startAws(options: LocalAwsOptions) {
   const parameters = createParameterStore(env);
   const kms = createKms(env);
   const queues = createQueues(env, () => url);
+  const logs = createLogs(env);
   const mapping = createEventSourceMapping(env, queues.queues, functions.invoke);
-  const services = [appflow, secrets, parameters, kms, queues, functions].map(({ service }) => service);
+  const services = [appflow, secrets, parameters, kms, queues, functions, logs].map(({ service }) => service);
 
   /** `drop` stands for a connection that broke. */
   async function answer(routed: Routed): Promise<RawReply | 'drop'> {
@@ -111,6 +113,7 @@ export async function startAws(options: LocalAwsOptions) {
     parameters: parameters.state,
     kms: kms.state,
     queue: { ...queues.state, ...mapping },
+    logs: logs.state,
     /** Resolves when every rotation and flow run has ended. */
     async settled() {
       await Promise.all([secrets.state.settled(), appflow.state.settled()]);
@@ -123,7 +126,7 @@ export async function startAws(options: LocalAwsOptions) {
 }
 
 function environmentOf(url: string, region: string): Record<string, string> {
-  const endpoints = ['APPFLOW', 'SECRETS_MANAGER', 'SSM', 'KMS', 'SQS', 'LAMBDA'].map((name) => [
+  const endpoints = ['APPFLOW', 'SECRETS_MANAGER', 'SSM', 'KMS', 'SQS', 'LAMBDA', 'CLOUDWATCH_LOGS'].map((name) => [
     `AWS_ENDPOINT_URL_${name}`,
     url,
   ]);

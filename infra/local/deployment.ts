@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 
 const Lambda = v.object({ timeout: v.number() });
 const Serverless = v.object({
+  service: v.string(),
   params: v.object({ default: v.object({ maximumConcurrency: v.number() }) }),
   provider: v.object({ memorySize: v.number() }),
   functions: v.object({
@@ -40,7 +41,7 @@ const Queues = v.object({
   }),
 });
 
-const { functions, params, provider } = v.parse(Serverless, template('serverless.yml'));
+const { service, functions, params, provider } = v.parse(Serverless, template('serverless.yml'));
 const queues = v.parse(Queues, template('infra/aws/queue.yml')).Resources;
 const { batchSize, functionResponseType } = functions.refresh.events[0].sqs;
 
@@ -48,6 +49,11 @@ export type FunctionName = keyof typeof functions;
 
 export function isFunctionName(name: string): name is FunctionName {
   return Object.hasOwn(functions, name);
+}
+
+/** As Lambda calls it, for the stage that an operator means unless another is named. */
+export function logGroupName(name: FunctionName): string {
+  return `/aws/lambda/${service}-prod-${name}`;
 }
 
 export function timeoutSeconds(name: FunctionName): number {

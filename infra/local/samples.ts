@@ -51,6 +51,14 @@ export async function loadSamples({ aws, salesforce }: LocalWorld, clock: Clock)
   profile('sf-production', 26, { instanceUrl: 'https://acme.my.salesforce.com', isSandboxEnvironment: false });
   secret('sf-production', { ...jwt, username: users[0], privateKey: pkcs8, audience: 'https://login.salesforce.com' });
 
+  aws.appflow.flows.create({
+    flowName: 'accounts-hourly',
+    connectorProfileName: 'sf-production',
+    triggerType: 'Scheduled',
+    schedule: 'rate(1hours)',
+  });
+  aws.appflow.flows.create({ flowName: 'orders-by-hand', connectorProfileName: 'sf-production' });
+
   profile('acme-uat', 5, { instanceUrl: 'https://acme--uat.sandbox.my.salesforce.com', isSandboxEnvironment: true });
   secret(
     'sf-sandbox',

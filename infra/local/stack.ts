@@ -7,7 +7,9 @@ const world = await startWorld({ clock: systemClock });
 await loadSamples(world, systemClock);
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-say('# AppFlow, Secrets Manager, Parameter Store, KMS, the queue, Lambda and Salesforce, on loopback until Ctrl-C.');
+say(
+  '# AppFlow, Secrets Manager, Parameter Store, KMS, the queue, Lambda, CloudWatch Logs and Salesforce, on loopback until Ctrl-C.',
+);
 say('# Paste this into another terminal: aws, any SDK and the functions then talk to them.');
 for (const [name, value] of Object.entries(world.env)) say(`export ${name}='${value}'`);
 say(`export SALESFORCE='${world.salesforce.url}'`);

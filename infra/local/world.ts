@@ -6,12 +6,14 @@ import {
   deadLettersAttributes,
   type FunctionName,
   isFunctionName,
+  logGroupName,
   mapping,
   memoryMegabytes,
   queueAttributes,
   timeoutSeconds,
 } from './deployment.ts';
 import { UnknownFunction } from './lambda/lambda.ts';
+import { withWritten } from './lambda/written.ts';
 import { type LocalSalesforce, startSalesforce } from './salesforce/salesforce.ts';
 import type { Intercept } from './wire/traffic.ts';
 
@@ -59,7 +61,9 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
     const handler = handlers.get(name);
     if (handler === undefined || !isFunctionName(name)) throw new UnknownFunction(name);
     const context = contextOf(name);
-    return JSON.parse(JSON.stringify((await handler(JSON.parse(JSON.stringify(event)), context)) ?? null));
+    const run = () => handler(JSON.parse(JSON.stringify(event)), context);
+    const answer = await withWritten((line) => aws.logs.put(context.logGroupName, line), run);
+    return JSON.parse(JSON.stringify(answer ?? null));
   };
 
   const aws = await startAws({ now, intercept, salesforceUrl: salesforce.url, invoke });
@@ -71,7 +75,10 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
   };
   const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, env);
-  for (const [name, create] of await creators()) handlers.set(name, create(clock));
+  for (const [name, create] of await creators()) {
+    handlers.set(name, create(clock));
+    aws.logs.create(logGroupName(name));
+  }
 
   const serveQueue = async () => {
     await aws.queue.drain('refresh', { queue: QUEUE, ...mapping });
@@ -129,7 +136,7 @@ function contextOf(name: FunctionName): Context {
     functionVersion: '$LATEST',
     invokedFunctionArn: `arn:aws:lambda:us-east-1:123456789012:function:${name}`,
     memoryLimitInMB: String(memoryMegabytes),
-    logGroupName: `/aws/lambda/${name}`,
+    logGroupName: logGroupName(name),
     logStreamName: 'local',
     callbackWaitsForEmptyEventLoop: true,
     getRemainingTimeInMillis: () => Math.max(0, Math.round(end - performance.now())),

@@ -24,9 +24,14 @@ afterEach(() => {
 });
 
 /** A login host that answers everything with one body. */
-async function answering(body: string) {
+async function answering(body: string, status = 200, asked: string[] = []) {
   const server = createServer((request, response) => {
-    request.resume().on('end', () => response.end(body));
+    let sent = '';
+    request.on('data', (chunk) => (sent += chunk));
+    request.on('end', () => {
+      asked.push(`${request.url}?${sent}`);
+      response.writeHead(status).end(body);
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   open.push(() => server.close());
@@ -59,5 +64,40 @@ it('reports SALESFORCE_REPLY_UNREADABLE for a body longer than any token respons
   const endpoint = await answering(`{"access_token":"${'x'.repeat(70_000)}"}`);
   await expect(endpoint.exchangeRefreshToken(client, new Redacted('r'), run)).rejects.toMatchObject({
     code: 'SALESFORCE_REPLY_UNREADABLE',
+  });
+});
+
+it('introspects a refresh token as one, with the client and its secret', async () => {
+  const asked: string[] = [];
+  const endpoint = await answering('{"active":true}', 200, asked);
+  expect(await endpoint.isActive(client, new Redacted('r1'), run)).toBe(true);
+  expect(await (await answering('{"active":false}')).isActive(client, new Redacted('r1'), run)).toBe(false);
+  const [path = '', query] = asked[0]?.split('?') ?? [];
+  expect([path, Object.fromEntries(new URLSearchParams(query))]).toEqual([
+    '/services/oauth2/introspect',
+    { token: 'r1', token_type_hint: 'refresh_token', client_id: 'app', client_secret: 'secret' },
+  ]);
+});
+
+it.each([
+  ['no JSON', '<html>', 200],
+  ['no such endpoint', 'Not found', 404],
+  ['an org that does not offer it', '{"error":"unsupported_token_type"}', 400],
+  ['a token that it calls invalid', '{"error":"invalid_token"}', 401],
+])('is told nothing about a refresh token by an introspection that answers %s', async (_what, body, status) => {
+  expect(await (await answering(body, status)).isActive(client, new Redacted('r1'), run)).toBeUndefined();
+});
+
+it.each([
+  [
+    'the client',
+    '{"error":"invalid_client","error_description":"invalid client credentials"}',
+    401,
+    'SALESFORCE_REFUSED',
+  ],
+  ['for now', 'Busy', 503, 'SALESFORCE_UNAVAILABLE'],
+])('fails where the introspection of a refresh token refuses %s', async (_what, body, status, code) => {
+  await expect((await answering(body, status)).isActive(client, new Redacted('r1'), run)).rejects.toMatchObject({
+    code,
   });
 });

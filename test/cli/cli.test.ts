@@ -10,16 +10,21 @@ import { browse, directory, Estate, HOUR, PATIENCE, redirect } from './estate.ts
 const Problems = v.array(v.object({ code: v.string() }));
 
 describe.concurrent('the command status', { timeout: PATIENCE }, () => {
-  it('shows healthy connections at a glance', async () => {
+  it('shows connections that are within their interval at a glance, and calls none of them healthy', async () => {
     await using estate = await Estate.open();
     const { certificate, privateKey } = await makeKeyAndCertificate('sf-one', 2048, 100);
     estate.jwt('sf-one', { privateKey: privateKey.reveal(), certificate });
     estate.jwt('sf-two', {}, { 'connector-profile-name': 'second', 'refresh-interval-seconds': '1800' });
     const { code, stdout } = await estate.run(['status']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/✓ +sf-one +sf-one +JWT_BEARER +\d+ s +in 60 min +in 99 d\n/);
-    expect(stdout).toMatch(/✓ +sf-two +second +JWT_BEARER +\d+ s +in 30 min\n/);
-    expect(stdout).toContain('2 connections: 2 healthy, 0 due, 0 unhealthy.');
+    expect(stdout).toMatch(/· +sf-one +fresh +\d+ s +in (59|60) min +JWT_BEARER +in 99 d\n/);
+    expect(stdout).toMatch(/· +sf-two +fresh +\d+ s +in 30 min +JWT_BEARER +second\n/);
+    expect(stdout).toContain('2 connections: 2 fresh. Nothing was tried');
+    expect(stdout).not.toContain('✓');
+    for (const line of stdout.split('\n').slice(0, 3)) expect(line.length).toBeLessThanOrEqual(80);
+    const why = await estate.run(['status', '--why']);
+    expect(why).toMatchObject({ code: 1, stdout: expect.stringMatching(/✗ +sf-one +unhealthy /) });
+    expect(why.stdout).toMatch(/✓ +sf-two +healthy /);
   });
 
   it('reports unhealthy connections with their problems, as text and as stable JSON', async () => {
@@ -49,9 +54,11 @@ describe.concurrent('the command status', { timeout: PATIENCE }, () => {
       dueSince: null,
       nextAttempt: expect.stringMatching(/^\d{4}-.*Z$/),
       certificateEnd: expect.stringMatching(/^\d{4}-.*Z$/),
-      state: 'healthy',
+      state: 'fresh',
       overdue: false,
       problems: [],
+      lastFailure: null,
+      edited: null,
     });
     const codes = (name: string) => v.parse(Problems, by.get(name)?.['problems']).map((problem) => problem.code);
     expect(codes('twin-a')).toEqual([]);
@@ -59,12 +66,12 @@ describe.concurrent('the command status', { timeout: PATIENCE }, () => {
     expect(codes('lonely')).toEqual(['PROFILE_NOT_FOUND']);
     expect(codes('typo')).toEqual(['SECRET_MALFORMED']);
     const { stdout } = await estate.run(['status']);
-    expect(stdout).toMatch(/✗ +twin-b +twin \(served by another\)/);
-    expect(stdout).toMatch(/✗ +lonely +lonely \(missing\)/);
-    expect(stdout).toMatch(/✓ +ending .* in 9 d !/);
+    expect(stdout).toMatch(/✗ +twin-b +unhealthy .* twin \(served by another\)/);
+    expect(stdout).toMatch(/✗ +lonely +unhealthy .* lonely \(missing\)/);
+    expect(stdout).toMatch(/· +ending .* in 9 d !/);
     expect(stdout).toContain('clientid is not a key that a connection has');
     expect(stdout).toContain('Salesforce profiles that no connection refreshes: nobodys');
-    expect(stdout).toContain('5 connections: 2 healthy, 0 due, 3 unhealthy.');
+    expect(stdout).toContain('5 connections: 2 fresh, 3 unhealthy.');
   });
 
   it('adds the verdict of a dry run with --why', async () => {
@@ -86,7 +93,7 @@ describe.concurrent('the command status', { timeout: PATIENCE }, () => {
     estate.world.aws.access.deny([{ action: 'secretsmanager:GetSecretValue' }]);
     const { code, stdout } = await estate.run(['status']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/✓ +sf-one +sf-one +\? /);
+    expect(stdout).toMatch(/· +sf-one +fresh .* \?\n/);
     expect(stdout).toContain('grant unknown: ACCESS_DENIED: secretsmanager:GetSecretValue on');
   });
 });
@@ -100,14 +107,14 @@ describe.concurrent('the command check', { timeout: PATIENCE }, () => {
     await estate.code('code');
     const { code, stdout } = await estate.run(['check', 'good', 'not-uploaded', 'code']);
     expect(code).toBe(1);
-    const [good = '', notUploaded = '', web = ''] = stdout.split(/^(?=[✓✗] )/m);
+    const [good = '', notUploaded = '', web = ''] = stdout.split(/^(?=[✓✗!?] )/m);
     expect(good).not.toContain('✗');
-    expect(good).toMatch(/✓ salesforce +accepts the credentials/);
+    expect(good).toMatch(/✓ salesforce +Salesforce accepts a JWT that is signed with its key/);
     expect(notUploaded).toMatch(/✓ grant/);
     expect(notUploaded).toMatch(
       /✗ salesforce +SALESFORCE_REFUSED: invalid_grant: invalid assertion\n +→ Check that the certificate/,
     );
-    expect(web).toMatch(/– salesforce +not asked/);
+    expect(web).toMatch(/✓ salesforce +Salesforce says that its refresh token is active/);
     expect(estate.world.salesforce.calls.map(({ operation }) => operation)).not.toContain('token:refresh_token');
     expect(estate.world.aws.calls.map(({ operation }) => operation)).not.toContain('UpdateConnectorProfile');
   });

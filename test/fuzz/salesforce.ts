@@ -36,6 +36,7 @@ const ASKS = {
     endpoint.exchangeCode(CLIENT, new Redacted(MARK), 'https://example.com/cb', run),
   client: (endpoint: Endpoint, run: Run) => endpoint.exchangeClientCredentials(CLIENT, run),
   expiry: (endpoint: Endpoint, run: Run) => endpoint.expiryOf(CLIENT, new Redacted(MARK), run),
+  active: (endpoint: Endpoint, run: Run) => endpoint.isActive(CLIENT, new Redacted(MARK), run),
   userinfo: (endpoint: Endpoint, run: Run) => endpoint.tryAccessToken(new Redacted(MARK), run),
 };
 

@@ -4,6 +4,7 @@ import {
   DescribeConnectorProfilesCommand,
   DescribeConnectorsCommand,
   DescribeFlowCommand,
+  ListFlowsCommand,
   type SalesforceConnectorProfileCredentials,
   StartFlowCommand,
   UpdateConnectorProfileCommand,
@@ -498,5 +499,34 @@ describe('flows', () => {
       destinationFlowConfigList: [{ connectorType: 'Salesforce', connectorProfileName: 'sf-other' }],
       lastRunExecutionDetails: { mostRecentExecutionStatus: 'Error', mostRecentExecutionMessage: text },
     });
+  });
+});
+
+it('ListFlows pages flows with their connector types, and tells no profile', async () => {
+  await start(false);
+  for (const flowName of ['f1', 'f2', 'f3'])
+    aws.appflow.flows.create({
+      flowName,
+      connectorProfileName: 'sf',
+      triggerType: 'Scheduled',
+      schedule: 'rate(1hours)',
+    });
+  const first = await client.send(new ListFlowsCommand({ maxResults: 2 }));
+  expect(first.flows).toHaveLength(2);
+  expect(first.flows?.[0]).toMatchObject({
+    flowName: 'f1',
+    sourceConnectorType: 'Salesforce',
+    triggerType: 'Scheduled',
+  });
+  expect(JSON.stringify(first.flows)).not.toContain('rofile');
+  const second = await client.send(new ListFlowsCommand({ maxResults: 2, nextToken: first.nextToken }));
+  expect(second.flows?.map(({ flowName }) => flowName)).toEqual(['f3']);
+  expect(second.nextToken).toBeUndefined();
+  await expect(client.send(new ListFlowsCommand({ maxResults: 101 }))).rejects.toMatchObject({
+    name: 'ValidationException',
+  });
+  expect((await client.send(new DescribeFlowCommand({ flowName: 'f1' }))).triggerConfig).toEqual({
+    triggerType: 'Scheduled',
+    triggerProperties: { Scheduled: { scheduleExpression: 'rate(1hours)' } },
   });
 });

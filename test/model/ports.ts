@@ -92,7 +92,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
 
   return {
     appflow: { profiles: (_, run) => profilesFrom(run), salesforceProfiles: profilesFrom, supportedGrants: none },
-    flows: { flow: none, start: none },
+    flows: { flow: none, start: none, flowsOf: none },
     secrets: {
       async values(_, run) {
         const found = new Map();
@@ -119,6 +119,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
         exchangeAssertion: none,
         exchangeClientCredentials: none,
         expiryOf: async () => null,
+        isActive: none,
         async tryAccessToken(token, run) {
           await get({ op: 'tryAccess', access: token.reveal() }, run);
         },

@@ -98,6 +98,7 @@ export function fakeEndpoint(expected: Partial<TokenEndpoint>): TokenEndpoint {
     exchangeCode: unexpected,
     exchangeClientCredentials: unexpected,
     expiryOf: unexpected,
+    isActive: unexpected,
     tryAccessToken: unexpected,
     ...expected,
   };
@@ -127,7 +128,7 @@ export function fakeContext(
         supportedGrants: unexpected,
         ...expected.appflow,
       },
-      flows: { flow: unexpected, start: unexpected, ...expected.flows },
+      flows: { flow: unexpected, start: unexpected, flowsOf: unexpected, ...expected.flows },
       secrets: {
         values: unexpected,
         value: unexpected,

@@ -6,6 +6,7 @@ import { RefreshError } from '../errors.ts';
 import type { ClientAuth } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
 import { dueSince } from '../schedule.ts';
+import { lastRunEnd, lookAtToken } from '../token-rotation/look.ts';
 import { type Demand, type LiveTokens, Stale, withTokens } from '../token-rotation/protocol.ts';
 import type { RotationContext } from '../token-rotation/rotation-context.ts';
 import { comesFrom, knownToRotate, parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
@@ -27,6 +28,16 @@ export function authorizationCode(connection: AuthorizationCodeConnection): Gran
       if (serving.target.isRetry !== true) return;
       await withTokens(rotationOf(connection, serving), { kind: 'restore' }, async () => undefined);
     },
+    dryRunProves: false,
+    async prove(context) {
+      const finding = await lookAtToken(rotationOf(connection, context));
+      if (finding.kind === 'dead') throw finding.error;
+      return finding.kind === 'active'
+        ? { state: 'proven', detail: 'Salesforce says that its refresh token is active' }
+        : { state: 'unproven', detail: `Salesforce was not asked, or did not say: ${finding.why}` };
+    },
+    // Every run takes a lease, whoever asked for it: what comes after the last one's end comes from elsewhere.
+    lastOwnUpdateBy: (context) => lastRunEnd(rotationOf(connection, context)),
   };
 }
 

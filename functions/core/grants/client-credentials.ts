@@ -1,6 +1,8 @@
 import { earliest, endOf } from '../access-token-end.ts';
 import type { ClientCredentialsConnection } from '../connection/connection.ts';
+import type { Context } from '../context.ts';
 import { RefreshError } from '../errors.ts';
+import type { TokenEndpoint } from '../ports.ts';
 import { clientFrom } from './client-secret.ts';
 import { accessTokenAlone, checkAccessTokenLife, type Grant, type Obtained, type Serving } from './grant.ts';
 
@@ -16,26 +18,40 @@ export function clientCredentials(connection: ClientCredentialsConnection): Gran
     },
     // Nothing is kept, so nothing is ever left undone.
     finish: async () => undefined,
+    dryRunProves: true,
+    async prove(context) {
+      const { name, clientCredentialsArn, handOver } = connection;
+      const client = await clientFrom(name, clientCredentialsArn, context, readerOf(handOver));
+      await endpointOf(connection, context).exchangeClientCredentials(client, context.run);
+      return { state: 'proven', detail: 'Salesforce issues access tokens for its client id and secret' };
+    },
+    lastOwnUpdateBy: async () => undefined,
   };
 }
 
 async function obtain(connection: ClientCredentialsConnection, serving: Serving): Promise<Obtained> {
   const { name, clientCredentialsArn, handOver } = connection;
-  const { rules, ports, run } = serving;
   const renewed = () => obtain(connection, serving);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') await checkSupport(name, serving);
-  const reader = handOver === 'CLIENT_CREDENTIALS_ARN' ? 'AppFlow' : 'us';
-  const client = await clientFrom(name, clientCredentialsArn, serving, reader);
-  const endpoint = ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + name);
+  const client = await clientFrom(name, clientCredentialsArn, serving, readerOf(handOver));
+  const endpoint = endpointOf(connection, serving);
   // Also where AppFlow is given the ARN: a secret that does not work must never replace one that did.
-  const token = await endpoint.exchangeClientCredentials(client, run);
+  const token = await endpoint.exchangeClientCredentials(client, serving.run);
   if (handOver === 'CLIENT_CREDENTIALS_ARN') {
     const credentials = { oAuth2GrantType: 'CLIENT_CREDENTIALS', clientCredentialsArn } as const;
     return { credentials, handOver, validUntil: null, renewed };
   }
-  const validUntil = earliest(endOf(token), await endpoint.expiryOf(client, token.accessToken, run));
+  const validUntil = earliest(endOf(token), await endpoint.expiryOf(client, token.accessToken, serving.run));
   checkAccessTokenLife(validUntil, serving);
   return { credentials: accessTokenAlone(token.accessToken), handOver, validUntil, renewed };
+}
+
+function readerOf(handOver: ClientCredentialsConnection['handOver']): 'AppFlow' | 'us' {
+  return handOver === 'CLIENT_CREDENTIALS_ARN' ? 'AppFlow' : 'us';
+}
+
+function endpointOf(connection: ClientCredentialsConnection, { rules, ports }: Context): TokenEndpoint {
+  return ports.salesforce.tokenEndpoint(connection, rules.secretPrefix + connection.name);
 }
 
 async function checkSupport(name: string, { supportedGrants }: Serving): Promise<void> {

@@ -45,6 +45,28 @@ export interface Grant {
   obtain(serving: Serving, use: (obtained: Obtained) => Promise<void>): Promise<Obtained | 'in-progress'>;
   /** Finishes what an earlier run had to leave undone although the profile is up to date. */
   finish(serving: Serving): Promise<void>;
+  /** Whether `obtain` asks Salesforce in a dry run, too: then a dry run that succeeded has proved what `prove` would. */
+  readonly dryRunProves: boolean;
+  /**
+   * Asks Salesforce whether a refresh would work now. Nothing is spent, nothing is changed.
+   *
+   * @throws RefreshError `SALESFORCE_REFUSED` where it would not; the codes of the token endpoint, of the stores and of the signer
+   */
+  prove(context: Context): Promise<Proof>;
+  /**
+   * The moment until which an update of the profile can be ours, by what we keep ourselves; `undefined` where we keep nothing that tells.
+   *
+   * @throws RefreshError `SECRETS_UNAVAILABLE`, `ACCESS_DENIED`
+   */
+  lastOwnUpdateBy(context: Context): Promise<Date | undefined>;
+}
+
+/** What Salesforce said of the credentials that the next refresh would send. */
+export interface Proof {
+  /** `unproven`: it was not asked, since nobody may, or it did not say. That is no failure. */
+  readonly state: 'proven' | 'unproven';
+  /** In words for people, without a full stop; of what is unproven, why. */
+  readonly detail: string;
 }
 
 /** An access token by itself: AppFlow takes one under AUTHORIZATION_CODE, whichever grant it came from. */

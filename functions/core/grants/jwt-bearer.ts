@@ -27,6 +27,13 @@ export function jwtBearer(connection: JwtBearerConnection): Grant {
     },
     // Nothing is kept, so nothing is ever left undone.
     finish: async () => undefined,
+    dryRunProves: connection.handOver === 'ACCESS_TOKEN',
+    async prove(context) {
+      // In the order in which a refresh tries its keys.
+      if ((await exchangeWithNextKey(connection, context)) === undefined) await exchange(connection, context);
+      return { state: 'proven', detail: 'Salesforce accepts a JWT that is signed with its key' };
+    },
+    lastOwnUpdateBy: async () => undefined,
   };
 }
 
@@ -54,8 +61,8 @@ async function obtain(connection: JwtBearerConnection, serving: Serving): Promis
   };
 }
 
-/** An access token for a JWT of our own, which changes nothing in Salesforce: also the way to ask whether it accepts the connection's key. */
-export function exchange(
+/** An access token for a JWT of our own, which changes nothing in Salesforce. */
+function exchange(
   connection: JwtBearerConnection,
   context: Context,
   key: SigningKey = connection.key,
@@ -71,15 +78,15 @@ export function exchange(
 /** The answer to an assertion signed with the next key; `undefined` where there is none, or Salesforce does not accept it (yet). */
 async function exchangeWithNextKey(
   connection: JwtBearerConnection,
-  serving: Serving,
+  context: Context,
 ): Promise<AccessToken | undefined> {
   if (connection.nextKey === undefined) return undefined;
   try {
-    return await exchange(connection, serving, connection.nextKey);
+    return await exchange(connection, context, connection.nextKey);
   } catch (error) {
     // What may pass says nothing about the key.
     if (!(error instanceof RefreshError) || error.retryable) throw error;
-    serving.run.warn(
+    context.run.warn(
       connection.name,
       `Salesforce does not accept the next key yet: ${error.code} (${error.message}). Refreshes go on with the current one.`,
     );

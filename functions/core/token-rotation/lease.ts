@@ -1,6 +1,7 @@
 import { v5 as uuid5 } from 'uuid';
 import * as v from 'valibot';
 import { outOfTime } from '../errors.ts';
+import type { StoredVersion } from '../ports.ts';
 import { Redacted } from '../redacted.ts';
 import { REQUEST_TIMEOUT_MS } from '../run.ts';
 import { EXCHANGE_RESERVE_MS, LATENESS_MS, type RotationContext } from './rotation-context.ts';
@@ -93,10 +94,35 @@ export async function releaseLease({ leaseId, releasedId }: Lease, rotation: Rot
 async function isHeld(leaseId: string, { ports, tokenSecret, run }: RotationContext): Promise<boolean> {
   const version = await ports.store.version(tokenSecret, leaseId, run);
   // A version with a label is never gone: what is not found was put a moment ago.
-  if (version === undefined) return true;
-  const parsed = v.safeParse(LeaseValue, jsonOrUndefined(version.value));
+  return version === undefined || version.readAt <= endOf(version);
+}
+
+/** When nothing that is done under a lease can arrive any more, however it ended. */
+function endOf({ value, createdAt }: StoredVersion): Date {
+  const parsed = v.safeParse(LeaseValue, jsonOrUndefined(value));
   const heldSeconds = parsed.success ? parsed.output.heldSeconds : UNKNOWN_SECONDS;
-  return version.readAt.getTime() - version.createdAt.getTime() <= heldSeconds * 1000 + AGE_ERROR;
+  return new Date(createdAt.getTime() + heldSeconds * 1000 + AGE_ERROR);
+}
+
+/** The last lease, as whoever takes none sees it. */
+export interface LastLease {
+  /** Whether its run has let it go. One that has not may be at work, or have left in escrow what is newer than AWSCURRENT. */
+  readonly isReleased: boolean;
+  /** When nothing that is done under it can arrive any more. */
+  readonly end: Date;
+}
+
+/** @returns `undefined` where no run has ever taken a lease */
+export async function lastLease({
+  ports,
+  tokenSecret,
+  run,
+}: Pick<RotationContext, 'ports' | 'tokenSecret' | 'run'>): Promise<LastLease | undefined> {
+  const stages = await ports.store.stages(tokenSecret, run);
+  const leaseId = stages.get(LEASE);
+  const version = leaseId === undefined ? undefined : await ports.store.version(tokenSecret, leaseId, run);
+  if (version === undefined) return undefined;
+  return { isReleased: leaseId === stages.get(RELEASED), end: endOf(version) };
 }
 
 /** Makes the token secret from the seed. A code is no token yet, so its fingerprint is kept only once it has been exchanged. */

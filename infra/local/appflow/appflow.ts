@@ -4,7 +4,7 @@ import type * as sdk from '@aws-sdk/client-appflow';
 import { type Environment, page, serviceOf, textIn } from '../wire/operation.ts';
 import { AwsError, seconds } from '../wire/replies.ts';
 import { Connection } from './connection.ts';
-import { describe, Flows } from './flows.ts';
+import { describe, Flows, listed } from './flows.ts';
 import { Profiles, refused } from './profiles.ts';
 
 /** A `clientToken` is remembered for eight hours. */
@@ -89,6 +89,13 @@ export function createAppFlow(
     }),
 
     DescribeFlow: (input) => describe(flows.find(input.flowName)),
+
+    ListFlows({ maxResults: size = 20, nextToken }) {
+      const found = page(flows.all(), { size, token: nextToken, scope: ['ListFlows'], forms: env.forms }, () =>
+        refused('Invalid nextToken'),
+      );
+      return { flows: found.items.map(listed), nextToken: found.nextToken };
+    },
 
     StartFlow(input) {
       const { flowName, flowArn, triggerType } = flows.find(input.flowName);

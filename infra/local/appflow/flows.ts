@@ -11,6 +11,8 @@ interface Flow {
   readonly triggerType: 'OnDemand' | 'Scheduled' | 'Event';
   /** Where it writes to, if not to S3. */
   readonly destination: FlowEnd | undefined;
+  /** Of a scheduled flow. */
+  readonly schedule?: string;
   readonly createdAt: Date;
   status: 'Active' | 'Suspended';
   /** Why AppFlow has switched it off. */
@@ -36,7 +38,7 @@ export class Flows {
 
   create(
     flow: Pick<Flow, 'flowName' | 'connectorProfileName'> &
-      Partial<Pick<Flow, 'triggerType' | 'status' | 'destination'>>,
+      Partial<Pick<Flow, 'triggerType' | 'schedule' | 'status' | 'destination'>>,
   ): void {
     this.#flows.set(flow.flowName, {
       triggerType: 'OnDemand',
@@ -53,6 +55,11 @@ export class Flows {
     const flow = this.#flows.get(flowName);
     if (flow === undefined) throw new AwsError('ResourceNotFoundException', `Flow ${flowName} does not exist`, 404);
     return flow;
+  }
+
+  /** In the order in which they were created: AWS promises none. */
+  all(): readonly Flow[] {
+    return [...this.#flows.values()];
   }
 
   /** Every event so far, in order. */
@@ -160,9 +167,24 @@ function eventOf(
   };
 }
 
+/** One of ListFlows: connector types, and no profile. */
+export function listed({ flowName, flowArn, status, triggerType, createdAt, destination }: Flow): unknown {
+  return {
+    flowArn,
+    flowName,
+    flowStatus: status,
+    sourceConnectorType: 'Salesforce',
+    destinationConnectorType: destination?.connectorType ?? 'S3',
+    triggerType,
+    createdAt: seconds(createdAt),
+    lastUpdatedAt: seconds(createdAt),
+  };
+}
+
 /** DescribeFlow's answer. */
 export function describe(flow: Flow): unknown {
-  const { flowName, flowArn, status, statusMessage, triggerType, createdAt, connectorProfileName, lastRun } = flow;
+  const { flowName, flowArn, status, statusMessage, triggerType, schedule, createdAt, connectorProfileName, lastRun } =
+    flow;
   const Salesforce = { object: 'Account' };
   const S3 = { bucketName: 'local-bucket' };
   return {
@@ -180,7 +202,10 @@ export function describe(flow: Flow): unknown {
         ? { connectorType: 'S3', destinationConnectorProperties: { S3 } }
         : { ...flow.destination, destinationConnectorProperties: {} },
     ],
-    triggerConfig: { triggerType },
+    triggerConfig: {
+      triggerType,
+      ...(schedule !== undefined && { triggerProperties: { Scheduled: { scheduleExpression: schedule } } }),
+    },
     tasks: [],
     createdAt: seconds(createdAt),
     lastUpdatedAt: seconds(createdAt),

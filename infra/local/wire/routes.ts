@@ -15,6 +15,7 @@ const TARGETS: Readonly<Record<string, ServiceName>> = {
   AmazonSSM: 'ssm',
   TrentService: 'kms',
   AmazonSQS: 'sqs',
+  Logs_20140328: 'logs',
 };
 
 /** @throws AwsError for what no service here would take. */

@@ -10,12 +10,13 @@ import botocore
 from botocore.session import Session
 
 OPERATIONS = {
-    'appflow': ['DescribeConnectorProfiles', 'UpdateConnectorProfile', 'DescribeConnectors', 'DescribeFlow', 'StartFlow'],
+    'appflow': ['DescribeConnectorProfiles', 'UpdateConnectorProfile', 'DescribeConnectors', 'DescribeFlow', 'ListFlows', 'StartFlow'],
     'secretsmanager': ['BatchGetSecretValue', 'CreateSecret', 'DescribeSecret', 'GetSecretValue', 'ListSecretVersionIds', 'ListSecrets', 'PutSecretValue', 'RotateSecret', 'UpdateSecretVersionStage'],
     'ssm': ['DeleteParameter', 'DescribeParameters', 'GetParameter', 'PutParameter'],
     'kms': ['DescribeKey', 'ListResourceTags', 'Sign'],
     'sqs': ['DeleteMessage', 'GetQueueAttributes', 'GetQueueUrl', 'ReceiveMessage', 'SendMessage', 'SendMessageBatch'],
     'events': ['PutEvents'],
+    'logs': ['FilterLogEvents'],
 }
 LIMITS = ('min', 'max', 'pattern', 'enum')
 
