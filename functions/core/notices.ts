@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { orRefreshError, RefreshError } from './errors.ts';
 import type { FlowUse, ListedSecret, Notice, NoticeKind, Profile } from './ports.ts';
 import type { Served } from './report.ts';
-import { attemptOf, type Dates, dueSince, isRecovery } from './schedule.ts';
+import { type Attempt, attemptOf, type Dates, dueSince, isRecovery } from './schedule.ts';
 import { bounded, enumerated } from './wording.ts';
 
 /**
@@ -29,10 +29,11 @@ async function noticeOf({ report, error, asked }: Served, context: Context): Pro
   const { connection, connectorProfileName, grantType } = report;
   const about = { connection, connectorProfileName, ...(grantType === undefined ? {} : { grantType }) };
   if (error !== undefined) {
-    // A person who asked reads the report; only the schedule's attempts are told.
-    if (target.scheduledTime === undefined) return undefined;
+    // A person who asked reads the report, and what a failed flow asked for is due later: only the schedule's attempts are told.
+    if (target.unlessUpdatedAfter === undefined || target.isHealing === true) return undefined;
     const dates = datesFor(target, profile, await secretOf(target, context));
-    if (!isTold(error, target.scheduledTime, target.isRetry === true, dates, context.rules.tickSeconds)) return undefined;
+    const attempt = attemptOf(dates, target.unlessUpdatedAfter, context.rules.tickSeconds);
+    if (attempt === undefined || !isTold(error, attempt, target.isRetry === true)) return undefined;
     const { code, message, hint } = error;
     return { kind: 'Connection Failed', ...about, since: dueSince(dates).toISOString(), code, message, hint };
   }
@@ -41,11 +42,9 @@ async function noticeOf({ report, error, asked }: Served, context: Context): Pro
   return since === undefined ? undefined : { kind: 'Connection Recovered', ...about, since: since.toISOString() };
 }
 
-function isTold(error: RefreshError, tick: Date, isRetry: boolean, dates: Dates, tickSeconds: number): boolean {
-  const attempt = attemptOf(dates, tick, tickSeconds);
-  if (attempt === undefined) return false;
+function isTold(error: RefreshError, { isFirst, endsPatience }: Attempt, isRetry: boolean): boolean {
   // The queue's second try belongs to the same attempt, of which the first has told that the patience is over.
-  return (attempt.isFirst && !error.retryable) || (attempt.endsPatience && !isRetry);
+  return (isFirst && !error.retryable) || (endsPatience && !isRetry);
 }
 
 /** Since when a connection that has just been refreshed had wanted it, where it had to wait for more than a tick. */
