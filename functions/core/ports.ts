@@ -48,7 +48,16 @@ export interface Flow {
   readonly errorTexts: readonly string[];
 }
 
+/** One flow that uses a profile, for people. */
+export interface FlowUse {
+  readonly flowName: string;
+  /** `OnDemand`, `Event`, or `Scheduled` with its expression where it has one. */
+  readonly trigger: string;
+}
+
 export interface Flows {
+  /** Which flows read or write through each of these profiles, at most 20 a profile; asked once a run. */
+  flowsOf(connectorProfileNames: readonly string[], run: Run): Promise<ReadonlyMap<string, readonly FlowUse[]>>;
   /** `DescribeFlow`; `undefined` where the flow is gone. */
   flow(flowName: string, run: Run): Promise<Flow | undefined>;
   /** `StartFlow`: runs an on-demand flow, activates any other. The same client token within 8 hours starts it once. */
@@ -259,6 +268,35 @@ export interface Queue {
   send(envelopes: readonly Envelope[], run: Run): Promise<number>;
 }
 
+/** The kinds of events of ours (EventBridge's `detail-type`). */
+export type NoticeKind = 'Connection Failed' | 'Connection Recovered' | 'Profile Overwritten';
+
+/** An event of ours on EventBridge's default bus. `detail` holds no secret; what does not apply is absent. */
+export interface Notice {
+  readonly kind: NoticeKind;
+  readonly detail: {
+    readonly connection: string;
+    readonly connectorProfileName: string;
+    readonly grantType?: string;
+    /** ISO 8601: since when the connection is due; of an update or a deletion, when it was made. */
+    readonly since: string;
+    readonly code?: string;
+    readonly message?: string;
+    readonly hint?: string;
+    /** Flows that read or write through the profile, at most 20. */
+    readonly flows?: readonly FlowUse[];
+    /** Who updated or deleted the profile, as CloudTrail names it. */
+    readonly principal?: string;
+    /** All of it in one line, for a person. */
+    readonly summary: string;
+  };
+}
+
+export interface Notices {
+  /** `PutEvents`; at least once. @throws RefreshError where an event could not be put */
+  put(notices: readonly Notice[], run: Run): Promise<void>;
+}
+
 /** All neighbours. One that few runs need loads its client when it is first asked. */
 export interface Ports {
   readonly appflow: AppFlow;
@@ -269,4 +307,5 @@ export interface Ports {
   readonly store: TokenStore;
   readonly escrow: Escrow;
   readonly queue: Queue;
+  readonly notices: Notices;
 }

@@ -52,7 +52,7 @@ export async function refresh(ask: Ask, context: Context): Promise<Refreshed> {
         served[index] =
           gathered instanceof RefreshError
             ? failed(named(target), gathered)
-            : await serve(target, dryRun, gathered, context);
+            : { ...(await serve(target, dryRun, gathered, context)), ...askedOf(target, gathered) };
       } catch (error) {
         bugs.push({ connection: target.connection, error });
       }
@@ -80,6 +80,11 @@ async function gather({ targets, belongs }: Ask, { rules, ports, run }: Context)
       return grants;
     },
   };
+}
+
+function askedOf(target: Target, { profiles }: Gathered): Pick<Served, 'asked'> {
+  const profile = profiles.get(target.connectorProfileName);
+  return profile === undefined ? {} : { asked: { target, profile } };
 }
 
 /** Decide, obtain, hand over. */

@@ -1,6 +1,8 @@
 import type { HandOver } from './connection/connection.ts';
+import type { Target } from './connection/target.ts';
 import type { GrantType } from './credentials.ts';
 import type { RefreshError } from './errors.ts';
+import type { Profile } from './ports.ts';
 
 /** What became of one connection, in the shape that callers see. Holds no secret. */
 export interface ConnectionReport {
@@ -27,6 +29,8 @@ export interface ShownError {
 export interface Served {
   readonly report: ConnectionReport;
   readonly error?: RefreshError;
+  /** What was asked for, and the profile as it was before; absent where the run did not get so far. */
+  readonly asked?: { readonly target: Target; readonly profile: Profile };
 }
 
 /** What became of several connections. */

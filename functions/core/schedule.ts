@@ -71,7 +71,38 @@ function lastSlotUpTo(age: number, tick: number, cap: number): number {
   return slot;
 }
 
-/** Whether a connection has been due for so long that an alarm stands: a quarter of its interval or three ticks, whichever is longer. */
+/** Seconds for which a connection may be due before an alarm stands: a quarter of its interval or three ticks, whichever is longer. */
+function patienceSeconds(intervalSeconds: number, tickSeconds: number): number {
+  return Math.max(intervalSeconds / 4, 3 * tickSeconds);
+}
+
+/** Whether a connection has been due for so long that an alarm stands. */
 export function isOverdue(dueSeconds: number, intervalSeconds: number, tickSeconds: number): boolean {
-  return dueSeconds > Math.max(intervalSeconds / 4, 3 * tickSeconds);
+  return dueSeconds > patienceSeconds(intervalSeconds, tickSeconds);
+}
+
+/** Which of a due period's attempts a tick makes. */
+export interface Attempt {
+  readonly isFirst: boolean;
+  /** Whether it is the first one at or past the patience of the alarm. */
+  readonly endsPatience: boolean;
+}
+
+/** `undefined` where no slot of the schedule lies in this tick: somebody else asked. */
+export function attemptOf(dates: Dates, scheduledTime: Date, tickSeconds: number): Attempt | undefined {
+  if (slotOf(dates, scheduledTime, tickSeconds) === undefined) return undefined;
+  const tick = tickSeconds * 1000;
+  const patience = patienceSeconds(dates.intervalSeconds, tickSeconds) * 1000;
+  const age = scheduledTime.getTime() - dueSince(dates).getTime();
+  const isFirst = age < tick;
+  if (isFirst) return { isFirst, endsPatience: age >= patience };
+  // The attempt before was made by the first tick at or after its slot.
+  const slot = lastSlotUpTo(age - tick, tick, Math.min(dates.intervalSeconds, DAY_SECONDS) * 1000);
+  const before = age - Math.floor((age - slot) / tick) * tick;
+  return { isFirst, endsPatience: age >= patience && before < patience };
+}
+
+/** Whether a refresh that succeeds now ends a time in which the schedule's own had failed, or had not been made. */
+export function isRecovery({ profileUpdatedAt, intervalSeconds }: Dates, now: number, tickSeconds: number): boolean {
+  return now > profileUpdatedAt.getTime() + (intervalSeconds + tickSeconds) * 1000;
 }
