@@ -48,16 +48,7 @@ export interface Flow {
   readonly errorTexts: readonly string[];
 }
 
-/** One flow that uses a profile, for people. */
-export interface FlowUse {
-  readonly flowName: string;
-  /** `OnDemand`, `Event`, or `Scheduled` with its expression where it has one. */
-  readonly trigger: string;
-}
-
 export interface Flows {
-  /** Which flows read or write through each of these profiles, at most 20 a profile; asked once a run. */
-  flowsOf(connectorProfileNames: readonly string[], run: Run): Promise<ReadonlyMap<string, readonly FlowUse[]>>;
   /** `DescribeFlow`; `undefined` where the flow is gone. */
   flow(flowName: string, run: Run): Promise<Flow | undefined>;
   /** `StartFlow`: runs an on-demand flow, activates any other. The same client token within 8 hours starts it once. */
