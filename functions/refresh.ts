@@ -1,11 +1,12 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import * as v from 'valibot';
 import { isConnectionName } from './core/connection/target.ts';
+import { noticesOf } from './core/notices.ts';
 import { refreshByHand } from './core/refresh-by-hand.ts';
 import { parseInput } from './runtime/input.ts';
 import { lambda, type World } from './runtime/lambda.ts';
 import { isQueueEvent, type QueueEvent, serveMessages } from './runtime/queue-event.ts';
-import { record } from './runtime/telemetry.ts';
+import { announce, record } from './runtime/telemetry.ts';
 
 const USAGE = 'refresh takes messages of its queue, or {"connections": ["NAME", …], "dryRun": true or false}.';
 
@@ -25,6 +26,7 @@ async function byHand(event: unknown, world: World) {
   const { connections, dryRun } = parseInput(Input, event, USAGE);
   const refreshed = await refreshByHand(connections, dryRun, world);
   record(refreshed, world);
+  await announce(await noticesOf(refreshed.served, world), world);
   if (refreshed.bugs[0] !== undefined) throw refreshed.bugs[0].error;
   const reports = refreshed.served.map(({ report }) => report);
   return { ok: reports.every(({ outcome }) => outcome !== 'failed'), dryRun, connections: reports };

@@ -10,6 +10,8 @@ export interface Rules extends ConnectionRules, TargetRules, BindingRules {
   readonly tokenPrefix: string;
   readonly tickSeconds: number;
   readonly jwtLifetimeSeconds: number;
+  /** The roles of this deployment that update profiles: what they do is no overwriting. */
+  readonly ownRoleArns: readonly string[];
   /** Whether `heal` starts flows again. */
   readonly rerunFlows: boolean;
 }

@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import { orRefreshError, RefreshError } from './errors.ts';
 import type { FlowUse, ListedSecret, Notice, NoticeKind, Profile } from './ports.ts';
 import type { Served } from './report.ts';
+import type { Run } from './run.ts';
 import { type Attempt, attemptOf, type Dates, dueSince, isRecovery } from './schedule.ts';
 import { bounded, enumerated } from './wording.ts';
 
@@ -75,20 +76,39 @@ function datesFor({ intervalSeconds }: Target, profile: Profile, secret: ListedS
   };
 }
 
+/** Milliseconds for finding the flows at most: without them a notice still says what is wrong. */
+const FLOWS_WITHIN = 10_000;
+
 /**
  * Puts notices on the bus, with the flows that each is about. What cannot be told fails nothing.
  *
- * @returns what went wrong in telling, for the log
+ * @returns what was told, and what went wrong in telling, for the log
  */
-export async function tell(told: readonly Told[], { ports, run }: Context): Promise<readonly RefreshError[]> {
-  if (told.length === 0) return [];
+export async function tell(
+  told: readonly Told[],
+  { ports, run }: Context,
+): Promise<{ readonly notices: readonly Notice[]; readonly problems: readonly RefreshError[] }> {
+  if (told.length === 0) return { notices: [], problems: [] };
   const names = [...new Set(told.map(({ connectorProfileName }) => connectorProfileName))];
-  const flows = await orRefreshError(() => ports.flows.flowsOf(names, run));
+  const flows = await orRefreshError(() => soon(run, (hurried) => ports.flows.flowsOf(names, hurried)));
   const notices = told.map((one) =>
-    noticeFrom(one, flows instanceof RefreshError ? undefined : flows.get(one.connectorProfileName)),
+    noticeFrom(one, flows instanceof RefreshError ? undefined : (flows.get(one.connectorProfileName) ?? [])),
   );
   const put = await orRefreshError(() => ports.notices.put(notices, run));
-  return [flows, put].filter((one) => one instanceof RefreshError);
+  return { notices, problems: [flows, put].filter((one) => one instanceof RefreshError) };
+}
+
+/** What takes too long ends as at the deadline of a run: half of what is left belongs to the telling. */
+async function soon<T>(run: Run, get: (hurried: Run) => Promise<T>): Promise<T> {
+  const most = Math.max(0, Math.min(FLOWS_WITHIN, (run.deadline - run.now()) / 2));
+  const over = new AbortController();
+  const timer = run.timer(most);
+  void timer.rung.then(() => over.abort());
+  try {
+    return await get({ ...run, deadline: run.now() + most, signal: AbortSignal.any([run.signal, over.signal]) });
+  } finally {
+    timer.cancel();
+  }
 }
 
 function noticeFrom({ kind, ...about }: Told, flows: readonly FlowUse[] | undefined): Notice {

@@ -66,10 +66,13 @@ export async function refresh(ask: Ask, context: Context): Promise<Refreshed> {
 async function gather({ targets, belongs }: Ask, { rules, ports, run }: Context): Promise<Gathered> {
   const names = targets.flatMap(({ connection }) => [rules.secretPrefix + connection, rules.tokenPrefix + connection]);
   const profileNames = [...new Set(targets.map(({ connectorProfileName }) => connectorProfileName))];
-  const [secrets, profiles] = await Promise.all([
-    ports.secrets.values(names, run),
+  const [values, profiles] = await Promise.all([
+    orRefreshError(() => ports.secrets.values(names, run)),
     ports.appflow.profiles(profileNames, run),
   ]);
+  // The profiles' dates say whether somebody must be told, so they are worth having also without the secrets.
+  const secrets: Gathered['secrets'] =
+    values instanceof RefreshError ? new Map(names.map((name) => [name, values])) : values;
   let grants: Promise<ReadonlySet<string> | undefined> | undefined;
   return {
     secrets,

@@ -3,6 +3,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { appflowAdapter, flowsAdapter } from '../adapters/appflow.ts';
 import { flowUses } from '../adapters/flows.ts';
+import { noticesAdapter } from '../adapters/notices.ts';
 import { escrowAdapter } from '../adapters/parameter-store.ts';
 import { queueAdapter } from '../adapters/queue.ts';
 import { salesforceAdapter } from '../adapters/salesforce.ts';
@@ -14,6 +15,7 @@ import type { Rules } from '../core/context.ts';
 import type { Ports } from '../core/ports.ts';
 import { REQUEST_TIMEOUT_MS } from '../core/run.ts';
 import type { Settings } from './settings.ts';
+import { type Product, VERSION } from './version.ts';
 
 /** What the use cases need, joined: the only place where adapters meet core. */
 export interface Parts {
@@ -33,7 +35,8 @@ class CountingHandler extends NodeHttpHandler {
   }
 }
 
-export function compose(settings: Settings): Parts {
+/** @param product whose requests these are */
+export function compose(settings: Settings, product: Product): Parts {
   // In milliseconds: a call that hangs must leave time for another.
   const requestHandler = new CountingHandler({
     connectionTimeout: 3_000,
@@ -43,7 +46,8 @@ export function compose(settings: Settings): Parts {
     throwOnRequestTimeout: true,
   });
   // Retries are ours. Endpoint, Region and credentials come from the SDK's standard variables.
-  const config = { maxAttempts: 1, requestHandler };
+  const customUserAgent: [string, string][] = [[product, VERSION]];
+  const config = { maxAttempts: 1, requestHandler, customUserAgent };
   const once = <T>(load: () => Promise<T>) => {
     let loaded: Promise<T> | undefined;
     return () => {
@@ -58,6 +62,7 @@ export function compose(settings: Settings): Parts {
   const kms = once(async () => new (await import('@aws-sdk/client-kms')).KMSClient(config));
   const ssm = once(async () => new (await import('@aws-sdk/client-ssm')).SSMClient(config));
 
+  const events = once(async () => new (await import('@aws-sdk/client-eventbridge')).EventBridgeClient(config));
   // Without the SDK's own check of MD5: TLS keeps what is sent whole, and the check throws errors of no service.
   const sqs = once(async () => new (await import('@aws-sdk/client-sqs')).SQSClient({ ...config, md5: false }));
 
@@ -72,6 +77,7 @@ export function compose(settings: Settings): Parts {
       signer: signerAdapter(kms),
       escrow: escrowAdapter(ssm, settings.escrowPrefix, settings.tokenKmsKeyId),
       queue: queueAdapter(sqs, settings.queueUrl ?? ''),
+      notices: noticesAdapter(events),
     },
     awsCalls: () => requestHandler.count,
   };

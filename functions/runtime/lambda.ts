@@ -44,7 +44,7 @@ export function lambda<R>(
         try {
           if (parts === undefined) {
             const settings = await parseSettings(process.env, options.needsQueue === true);
-            parts ??= compose(settings);
+            parts ??= compose(settings, 'appflow-token-refresher');
           }
           callsBefore = parts.awsCalls();
           return await use(event, { ...parts, run: runOf(context, clock, log), log, metrics });

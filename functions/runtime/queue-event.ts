@@ -2,12 +2,13 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import * as v from 'valibot';
 import { isConnectionName, isProfileName, type Target } from '../core/connection/target.ts';
 import { RefreshError } from '../core/errors.ts';
+import { noticesOf } from '../core/notices.ts';
 import type { Message } from '../core/ports.ts';
 import { refresh } from '../core/refresh.ts';
 import { logRefreshError } from './error-log.ts';
 import { UtcTime } from './input.ts';
 import type { World } from './lambda.ts';
-import { record } from './telemetry.ts';
+import { announce, record } from './telemetry.ts';
 
 export type QueueEvent = SQSEvent;
 
@@ -54,6 +55,7 @@ export async function serveMessages(event: QueueEvent, world: World): Promise<(r
   }
   const refreshed = await refresh({ targets: [...targets.values()], dryRun: false }, world);
   record(refreshed, world);
+  await announce(await noticesOf(refreshed.served, world), world);
   const failures = new Map<string, unknown>();
   for (const { report, error } of refreshed.served)
     if (error?.retryable === true) failures.set(report.connection, error);

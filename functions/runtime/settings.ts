@@ -48,6 +48,15 @@ export async function parseSettings(env: Environment, needsQueue: boolean): Prom
     return entries;
   };
 
+  const list = (name: string, fits: (value: string) => boolean, what: string) => {
+    const entries = (env[name] ?? '').split(',').map((entry) => entry.trim());
+    if (entries.length === 1 && entries[0] === '') return [];
+    const wrong = entries.flatMap((entry, index) => (fits(entry) ? [] : [index + 1]));
+    if (wrong.length > 0)
+      problems.push(`${entriesAt(wrong)} of ${name} ${wrong.length === 1 ? 'is' : 'are'} not ${what}`);
+    return entries;
+  };
+
   const settings: Settings = {
     secretPrefix: text('SECRET_PREFIX', 'appflow-token-refresher/', isSecretPrefix, SECRET_PREFIX),
     tokenPrefix: text('TOKEN_PREFIX', 'appflow-token-refresher-tokens/', isSecretPrefix, SECRET_PREFIX),
@@ -64,6 +73,7 @@ export async function parseSettings(env: Environment, needsQueue: boolean): Prom
     queueUrl: optional('QUEUE_URL', (value) => isQueueUrl(value, inLambda), 'the https URL of a FIFO queue'),
     loginHosts: await hosts('LOGIN_HOSTS', LOGIN_HOSTS),
     instanceHosts: await hosts('INSTANCE_HOSTS', INSTANCE_HOSTS),
+    ownRoleArns: list('OWN_ROLE_ARNS', isRoleArn, 'the ARN of a role'),
     rerunFlows: text('RERUN_FLOWS', 'false', (value) => /^(true|false)$/.test(value), 'true or false') === 'true',
     tokenKmsKeyId: optional('TOKEN_KMS_KEY_ID', isKeyId, 'a key id, key ARN or alias of KMS'),
   };
@@ -102,6 +112,10 @@ function isQueueUrl(value: string, inLambda: boolean): boolean {
 
 function isLoopback(hostname: string): boolean {
   return hostname === '127.0.0.1' || hostname === 'localhost';
+}
+
+function isRoleArn(value: string): boolean {
+  return /^arn:[a-z-]{1,30}:iam::\d{12}:role\/[\w+=,.@/-]{1,600}$/.test(value);
 }
 
 function isKeyId(value: string): boolean {

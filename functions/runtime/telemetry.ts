@@ -1,8 +1,10 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { isConnectionName } from '../core/connection/target.ts';
+import type { Context } from '../core/context.ts';
 import type { Dispatched } from '../core/dispatch.ts';
 import { RefreshError } from '../core/errors.ts';
 import { COMMAND } from '../core/hint.ts';
+import { type Told, tell } from '../core/notices.ts';
 import type { Refreshed } from '../core/report.ts';
 import { enumerated } from '../core/wording.ts';
 import { logBug, logRefreshError } from './error-log.ts';
@@ -29,6 +31,16 @@ export function record({ served, bugs }: Refreshed, { log, metrics }: Sinks): vo
     byCode.addMetric('Failed', MetricUnit.Count, 1);
   }
   for (const { connection, error } of bugs) logBug(error, log, { connection });
+}
+
+/** Tells people of a connection what its alarms cannot, and logs it. What cannot be told fails nothing. */
+export async function announce(told: readonly Told[], world: Sinks & Context): Promise<void> {
+  const { notices, problems } = await tell(told, world);
+  for (const { kind, detail } of notices) {
+    const { connection, principal, summary } = detail;
+    world.log.warn(summary, { connection, notice: kind, ...(principal === undefined ? {} : { principal }) });
+  }
+  for (const error of problems) logRefreshError(error, world.log, {});
 }
 
 /** @throws what Lambda should invoke the function again for: an error that may pass, or a bug that may not come again */

@@ -29,7 +29,7 @@ export async function openSession(json: boolean): Promise<Session> {
   const settings = await parseSettings(process.env, false);
   // Loaded here, so that --help and a typo need not wait for the SDK.
   const { compose } = await import('../../functions/runtime/compose.ts');
-  const parts = compose(settings);
+  const parts = compose(settings, 'appflow-token-refresher-cli');
   const { rules } = parts;
   const warned = new Set<string>();
   // One listing serves a whole command, which asks for it once a connection.

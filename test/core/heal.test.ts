@@ -132,7 +132,7 @@ describe('a flow that could not log in', () => {
       message: 'The connection of accounts is fresh. The flow runs again.',
       connections: [connection],
     });
-    expect(refreshed).toEqual({ served: [{ report: connection }], bugs: [] });
+    expect(refreshed).toMatchObject({ served: [{ report: connection }], bugs: [] });
     expect(isUnknown).toBe(false);
     expect(here.profiles.get('one')?.given).toHaveLength(1);
     expect(here.calls.slice(0, 3)).toEqual(['flow accounts', 'list appflow-token-refresher/', 'profiles one']);

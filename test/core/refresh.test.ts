@@ -23,15 +23,16 @@ describe('a refresh', () => {
     const { promise: later, resolve } = Promise.withResolvers<void>();
     here.before['sign'] = (name) => (name === 'one' ? later : resolve());
     await expect(ask(here, ...targets)).resolves.toEqual({
-      served: ['one', 'two'].map((name) => ({
+      served: targets.map((target) => ({
         report: {
-          connection: name,
-          connectorProfileName: name,
+          connection: target.connection,
+          connectorProfileName: target.connection,
           grantType: 'JWT_BEARER',
           handOver: 'JWT',
           outcome: 'refreshed',
           validUntil: '2026-11-24T13:00:00.000Z',
         },
+        asked: { target, profile: expect.objectContaining({ connectorProfileName: target.connection }) },
       })),
       bugs: [],
     });
@@ -157,8 +158,9 @@ describe('a connection that fails', () => {
       {
         report: { connection: 'lost', connectorProfileName: 'lost', outcome: 'failed', error },
         error: expect.objectContaining({ code: 'SECRET_NOT_FOUND' }),
+        asked: { target: lost, profile: expect.objectContaining({ connectorProfileName: 'lost' }) },
       },
-      { report: expect.objectContaining({ connection: 'one', outcome: 'refreshed' }) },
+      expect.objectContaining({ report: expect.objectContaining({ connection: 'one', outcome: 'refreshed' }) }),
     ]);
     expect(bugs).toEqual([]);
   });

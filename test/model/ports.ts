@@ -17,6 +17,7 @@ export const RULES: Rules = {
   refreshIntervalSeconds: 3_600,
   tickSeconds: 300,
   jwtLifetimeSeconds: 14_400,
+  ownRoleArns: [],
   rerunFlows: false,
 };
 
@@ -93,6 +94,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
   return {
     appflow: { profiles: (_, run) => profilesFrom(run), salesforceProfiles: profilesFrom, supportedGrants: none },
     flows: { flow: none, start: none, flowsOf: none },
+    notices: { put: none },
     secrets: {
       async values(_, run) {
         const found = new Map();

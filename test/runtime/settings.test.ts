@@ -21,6 +21,7 @@ describe('settings', () => {
       queueUrl: undefined,
       loginHosts: ['login.salesforce.com', 'test.salesforce.com', '*.my.salesforce.com'],
       instanceHosts: ['*.salesforce.com', '*.force.com', '*.cloudforce.com', '*.salesforce.mil'],
+      ownRoleArns: [],
       rerunFlows: false,
     });
   });
@@ -37,6 +38,7 @@ describe('settings', () => {
       QUEUE_URL,
       LOGIN_HOSTS: ' login.salesforce.com , *.my.salesforce.mil,http://127.0.0.1:*',
       INSTANCE_HOSTS: '*.example.com,example.com',
+      OWN_ROLE_ARNS: 'arn:aws:iam::123456789012:role/refresh, arn:aws:iam::123456789012:role/a/heal',
       RERUN_FLOWS: 'true',
       AWS_REGION: 'eu-west-1',
     };
@@ -51,6 +53,7 @@ describe('settings', () => {
       queueUrl: QUEUE_URL,
       loginHosts: ['login.salesforce.com', '*.my.salesforce.mil', 'http://127.0.0.1:*'],
       instanceHosts: ['*.example.com', 'example.com'],
+      ownRoleArns: ['arn:aws:iam::123456789012:role/refresh', 'arn:aws:iam::123456789012:role/a/heal'],
       rerunFlows: true,
     });
   });
@@ -66,6 +69,7 @@ describe('settings', () => {
         TICK_SECONDS: '5m',
         JWT_LIFETIME_SECONDS: '-1',
         LOGIN_HOSTS: 'login.salesforce.com,https://evil.com,*',
+        OWN_ROLE_ARNS: 'arn:aws:iam::123456789012:role/a,role/b,arn:aws:iam::123456789012:user/c',
         RERUN_FLOWS: 'yes',
       },
       true,
@@ -80,6 +84,7 @@ describe('settings', () => {
       'TICK_SECONDS is not',
       'JWT_LIFETIME_SECONDS is not',
       'entries 2, 3 of LOGIN_HOSTS are not a host',
+      'entries 2, 3 of OWN_ROLE_ARNS are not the ARN of a role',
       'RERUN_FLOWS is not',
       'QUEUE_URL is missing',
     ];
@@ -287,6 +292,7 @@ describe('settings', () => {
       'QUEUE_URL',
       'LOGIN_HOSTS',
       'INSTANCE_HOSTS',
+      'OWN_ROLE_ARNS',
       'RERUN_FLOWS',
       'TOKEN_KMS_KEY_ID',
     ];

@@ -119,6 +119,7 @@ export function fakeContext(
       refreshIntervalSeconds: 3_600,
       tickSeconds: 300,
       jwtLifetimeSeconds: 14_400,
+      ownRoleArns: [],
       rerunFlows: false,
     },
     ports: {
@@ -137,6 +138,7 @@ export function fakeContext(
         tags: unexpected,
         ...expected.secrets,
       },
+      notices: { put: unexpected, ...expected.notices },
       salesforce: { tokenEndpoint: unexpectedNow, ...expected.salesforce },
       signer: {
         sign: unexpected,
