@@ -142,7 +142,7 @@ async function hostProblems(
   const said = (places: number[], what: string) =>
     places.length === 0 ? [] : [`${entriesAt(places)} of ${name} ${places.length === 1 ? 'is' : 'are'} ${what}`];
   return [
-    ...said(unreadable, 'not a host such as login.salesforce.com or *.my.salesforce.com'),
+    ...said(unreadable, 'not a host such as *.my.salesforce.com'),
     ...said(local, 'a local stand-in, and there is none in Lambda'),
     ...said(tooWide, 'a star before a public suffix, below which anybody may register'),
   ];

@@ -1,0 +1,272 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Target } from '../../functions/core/connection/target.ts';
+import { RefreshError } from '../../functions/core/errors.ts';
+import { noticesOf, type Told, tell } from '../../functions/core/notices.ts';
+import type { Notice } from '../../functions/core/ports.ts';
+import type { Served } from '../../functions/core/report.ts';
+import { attemptOf, type Dates, dueSince, isOverdue, slotOf } from '../../functions/core/schedule.ts';
+import { at, type Estate, estate, NOW } from '../support/estate.ts';
+import { fakeContext, fakeRun } from '../support/rules.ts';
+
+const TICK = 300;
+const INTERVAL = 3_600;
+const refused = () => new RefreshError('SALESFORCE_REFUSED', 'The user is gone.', 'Tell the administrator.');
+const down = () => new RefreshError('APPFLOW_UNAVAILABLE', 'AppFlow is down.', { kind: 'wait' });
+
+/** What a tick's attempt came to; the profile was updated an interval before `dueAt`, in seconds from now. */
+function attempt(here: Estate, error: RefreshError | undefined, dueAt: number, more: Partial<Target> = {}): Served {
+  const target = here.add('one', { profile: { updatedAt: at(dueAt - INTERVAL) } });
+  const profile = here.profiles.get('one');
+  if (profile === undefined) throw new Error('It was just added.');
+  const known = { connection: 'one', connectorProfileName: 'one', grantType: 'JWT_BEARER' } as const;
+  const asked = { target: { ...target, unlessUpdatedAfter: at(0), ...more }, profile };
+  if (error === undefined) return { report: { ...known, outcome: 'refreshed', validUntil: null }, asked };
+  const { code, retryable, message, hint } = error;
+  return { report: { ...known, outcome: 'failed', error: { code, retryable, message, hint } }, error, asked };
+}
+
+const kinds = async (here: Estate, served: Served) => (await noticesOf([served], here.context)).map(({ kind }) => kind);
+
+describe('a connection that fails', () => {
+  it('is told at the first attempt where it failed for good', async () => {
+    const here = estate();
+    expect(await noticesOf([attempt(here, refused(), 0)], here.context)).toEqual([
+      {
+        kind: 'Connection Failed',
+        connection: 'one',
+        connectorProfileName: 'one',
+        grantType: 'JWT_BEARER',
+        since: at(0).toISOString(),
+        code: 'SALESFORCE_REFUSED',
+        message: 'The user is gone.',
+        hint: 'Tell the administrator.',
+      },
+    ]);
+  });
+
+  it('is told when the patience of the alarm ends, whatever the reason, and at no attempt between', async () => {
+    for (const error of [refused(), down()]) {
+      // Slots lie 0, 1, 3, 7 ticks after it became due, and the patience is three ticks.
+      for (const [ticks, told] of [
+        [1, []],
+        [3, ['Connection Failed']],
+        [7, []],
+      ] as const)
+        expect(await kinds(estate(), attempt(estate(), error, -ticks * TICK))).toEqual(told);
+    }
+  });
+
+  it('is not told at the first attempt where it may pass', async () => {
+    expect(await kinds(estate(), attempt(estate(), down(), 0))).toEqual([]);
+  });
+
+  it('is not told again where the queue asks again in the same attempt', async () => {
+    const here = estate();
+    expect(await kinds(here, attempt(here, down(), -3 * TICK, { isRetry: true }))).toEqual([]);
+  });
+
+  it('is not told where a person or a failed flow asked', async () => {
+    const here = estate();
+    const { asked, ...served } = attempt(here, refused(), 0);
+    if (asked === undefined) throw new Error('It was asked.');
+    const { unlessUpdatedAfter: _none, ...byHand } = asked.target;
+    expect(await kinds(here, { ...served, asked: { ...asked, target: byHand } })).toEqual([]);
+    expect(await kinds(here, attempt(here, refused(), 0, { isHealing: true }))).toEqual([]);
+  });
+
+  it('is told by the date of a secret that a person has changed, and by that of the profile where it cannot be looked at', async () => {
+    const here = estate();
+    const served = attempt(here, refused(), -3_600);
+    here.listed.set('appflow-token-refresher/one', {
+      name: 'appflow-token-refresher/one',
+      createdAt: at(-90_000),
+      changedAt: at(-10),
+      tags: new Map(),
+    });
+    expect(await noticesOf([served], here.context)).toMatchObject([{ since: at(-10).toISOString() }]);
+    here.before['describe'] = () => {
+      throw down();
+    };
+    // Twelve ticks after it became due there is no slot.
+    expect(await kinds(here, served)).toEqual([]);
+  });
+
+  it('is not told where no profile is known', async () => {
+    const here = estate();
+    const { asked: _none, ...served } = attempt(here, refused(), 0);
+    expect(await kinds(here, served)).toEqual([]);
+  });
+
+  it('is told twice at most while it stays broken, and once at least when the alarm has come', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(60, 300, 900),
+        fc.integer({ min: 60, max: 200_000 }),
+        fc.integer({ min: 0, max: 899_999 }),
+        fc.boolean(),
+        (tickSeconds, intervalSeconds, phase, isFinal) => {
+          const dates: Dates = {
+            secretChangedAt: new Date(0),
+            profileCreatedAt: new Date(1),
+            profileUpdatedAt: new Date(NOW),
+            intervalSeconds,
+          };
+          const since = dueSince(dates).getTime();
+          let told = 0;
+          let alarmed = 0;
+          const ticks = Math.ceil((4 * Math.max(intervalSeconds, 3 * tickSeconds)) / tickSeconds);
+          for (let n = 0; n <= Math.min(ticks, 4_000); n++) {
+            const moment = new Date(since + (phase % (tickSeconds * 1000)) + n * tickSeconds * 1000);
+            if (slotOf(dates, moment, tickSeconds) === undefined) continue;
+            const one = attemptOf(dates, moment, tickSeconds);
+            if ((one?.isFirst === true && isFinal) || one?.endsPatience === true) told += 1;
+            if (isOverdue((moment.getTime() - since) / 1000, intervalSeconds, tickSeconds)) alarmed += 1;
+          }
+          expect(told).toBeLessThanOrEqual(2);
+          if (alarmed > 0) expect(told).toBeGreaterThanOrEqual(1);
+        },
+      ),
+    );
+  });
+});
+
+describe('a connection that is refreshed', () => {
+  it('is told to have recovered where the refresh came more than a tick late', async () => {
+    const here = estate();
+    const served = attempt(here, undefined, -TICK - 1);
+    expect(await noticesOf([served], here.context)).toMatchObject([
+      { kind: 'Connection Recovered', connection: 'one', since: at(-TICK - 1).toISOString() },
+    ]);
+    expect(await kinds(here, attempt(here, undefined, -TICK))).toEqual([]);
+    expect(await kinds(here, attempt(here, undefined, 60))).toEqual([]);
+  });
+
+  it('is told to have recovered where its profile was deleted and made again, and not where both are new', async () => {
+    const here = estate();
+    const made = (secondsAfter: number) => {
+      const served = attempt(here, undefined, 0);
+      if (served.asked === undefined) throw new Error('It was asked.');
+      const moment = at(-90_000 + secondsAfter);
+      return {
+        ...served,
+        asked: { ...served.asked, profile: { ...served.asked.profile, createdAt: moment, updatedAt: moment } },
+      };
+    };
+    const late = fakeContext({ ...here.context.ports }, fakeRun({ now: at(-90_000 + TICK + 60).getTime() }));
+    expect((await noticesOf([made(TICK + 1)], late)).map(({ kind }) => kind)).toEqual(['Connection Recovered']);
+    expect((await noticesOf([made(TICK)], late)).map(({ kind }) => kind)).toEqual([]);
+  });
+
+  it('is not told where nothing was done', async () => {
+    const here = estate();
+    const served = attempt(here, undefined, -7_200);
+    const upToDate = { ...served, report: { ...served.report, outcome: 'up-to-date' } as const };
+    expect(await kinds(here, upToDate)).toEqual([]);
+  });
+});
+
+const TOLD: Told = {
+  kind: 'Connection Failed',
+  connection: 'sf',
+  connectorProfileName: 'crm',
+  since: '2026-11-24T03:00:00.000Z',
+  code: 'SALESFORCE_REFUSED',
+  message: 'Salesforce says invalid_grant.',
+  hint: 'Run authorize.',
+};
+
+/** What is put on the bus, with neighbours that can be told to fail. */
+function bus(ports: Parameters<typeof fakeContext>[0]) {
+  const put: Notice[] = [];
+  const context = fakeContext({
+    notices: { put: async (notices) => void put.push(...notices) },
+    ...ports,
+  });
+  return { put, context };
+}
+
+describe('a notice', () => {
+  const uses = [
+    { flowName: 'accounts', trigger: 'Scheduled rate(1hours)' },
+    { flowName: 'orders', trigger: 'OnDemand' },
+  ];
+
+  it('says in one line what, since when, what to do and which flows stop', async () => {
+    const { put, context } = bus({ flows: { flowsOf: async () => new Map([['crm', uses]]) } });
+    const { notices, problems } = await tell([TOLD], context);
+    expect(problems).toEqual([]);
+    expect(notices).toEqual(put);
+    const { kind, ...about } = TOLD;
+    expect(put).toEqual([
+      {
+        kind,
+        detail: {
+          ...about,
+          flows: uses,
+          summary:
+            'Connection Failed: sf (profile crm) has not been refreshed since 2026-11-24T03:00:00.000Z: SALESFORCE_REFUSED: Salesforce says invalid_grant. → Run authorize. Flows: accounts (Scheduled rate(1hours)), orders (OnDemand).',
+        },
+      },
+    ]);
+  });
+
+  it('says that no flow uses the profile, and nothing of flows where they could not be asked for', async () => {
+    const none = bus({ flows: { flowsOf: async () => new Map() } });
+    expect((await tell([TOLD], none.context)).notices[0]?.detail.summary).toMatch(/ No flow uses it\.$/);
+    const broken = bus({ flows: { flowsOf: () => Promise.reject(down()) } });
+    const { notices, problems } = await tell([TOLD], broken.context);
+    expect(notices[0]?.detail).not.toHaveProperty('flows');
+    expect(notices[0]?.detail.summary).toMatch(/Run authorize\.$/);
+    expect(problems).toMatchObject([{ code: 'APPFLOW_UNAVAILABLE' }]);
+    expect(broken.put).toHaveLength(1);
+  });
+
+  it('does not wait for flows that take too long', async () => {
+    const { put, context } = bus({
+      flows: {
+        flowsOf: (_names, { signal }) =>
+          new Promise((_resolve, reject) => {
+            const stop = () => reject(new RefreshError('OUT_OF_TIME', 'Too late.', { kind: 'wait' }));
+            if (signal.aborted) stop();
+            else signal.addEventListener('abort', stop);
+          }),
+      },
+    });
+    const rung: number[] = [];
+    const timer = (milliseconds: number) => {
+      rung.push(milliseconds);
+      return { rung: Promise.resolve(), cancel: () => undefined };
+    };
+    const hurried = (secondsLeft: number) => {
+      const { run } = context;
+      return { ...context, run: { ...run, timer, deadline: run.now() + secondsLeft * 1000 } };
+    };
+    for (const left of [45, 8, -1])
+      expect((await tell([TOLD], hurried(left))).problems).toMatchObject([{ code: 'OUT_OF_TIME' }]);
+    expect(rung).toEqual([10_000, 4_000, 0]);
+    expect(put).toHaveLength(3);
+  });
+
+  it('that the bus does not take fails nothing', async () => {
+    const { context } = bus({
+      flows: { flowsOf: async () => new Map() },
+      notices: { put: () => Promise.reject(down()) },
+    });
+    expect((await tell([TOLD], context)).problems).toMatchObject([{ code: 'APPFLOW_UNAVAILABLE' }]);
+  });
+
+  it('is one line of bounded length, whatever is in it', async () => {
+    const long = 'x\n'.repeat(3_000);
+    const flows = Array.from({ length: 20 }, () => ({ flowName: 'f'.repeat(256), trigger: 't'.repeat(120) }));
+    const { put, context } = bus({ flows: { flowsOf: async () => new Map([['crm', flows]]) } });
+    await tell([{ ...TOLD, message: long }], context);
+    const summary = put[0]?.detail.summary ?? '';
+    expect(summary.length).toBeLessThanOrEqual(2_000);
+    expect(summary).not.toMatch(/[\n\r]/);
+  });
+
+  it('asks for nothing where there is nothing to tell', async () => {
+    expect(await tell([], fakeContext({}))).toEqual({ notices: [], problems: [] });
+  });
+});
