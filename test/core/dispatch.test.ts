@@ -118,4 +118,18 @@ describe('a tick', () => {
     expect(summary).toMatchObject({ connections: 4, missingProfiles: [], sharedProfiles: ['oo', 'pp'] });
     expect(new Set(faulty.map(({ error }) => error.code))).toEqual(new Set(['PROFILE_SHARED']));
   });
+
+  it('says in one error of a profile which connections are not served', async () => {
+    const here = estate();
+    for (const [name, created] of [
+      ['a', -99_000],
+      ['b', -98_000],
+      ['c', -97_000],
+    ] as const)
+      here.add(name, { tags: { 'connector-profile-name': 'pp' }, createdAt: at(created) });
+    const { faulty } = await tick(here);
+    expect(faulty).toHaveLength(1);
+    expect(faulty[0]).toMatchObject({ connection: 'b' });
+    expect(faulty[0]?.error.message).toMatch(/belongs to a, .*not served for it: b, c\.$/);
+  });
 });

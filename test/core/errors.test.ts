@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  bugIn,
   CredentialsRefused,
   ERROR_CODES,
   errorNames,
@@ -122,5 +123,47 @@ describe('a hint', () => {
 
   it('is made of the sentences that there are', () => {
     expect(sentences('One.', undefined, 'Two.')).toBe('One. Two.');
+  });
+});
+
+describe('what is shown of a bug', () => {
+  const stack = (head: string, ...frames: string[]) => [head, ...frames].join('\n');
+  const bug = (name: string, message: string, text: string) => Object.assign(new Error(message), { name, stack: text });
+  const frames = Array.from({ length: 9 }, (_, n) => `    at call${n} (file.js:${n}:1)`);
+
+  it('is its name and its first eight places, and never its message', () => {
+    expect(bugIn(bug('TypeError', 'zQ7', stack('TypeError: zQ7', ...frames)))).toEqual({
+      name: 'TypeError',
+      place: frames.slice(0, 8).map((frame) => frame.trim()),
+    });
+    expect(bugIn(bug('Error', '', stack('Error', ...frames.slice(0, 1))))).toEqual({
+      name: 'Error',
+      place: ['at call0 (file.js:0:1)'],
+    });
+    expect(bugIn(bug('Error', 'x', stack('Error [ERR_X]: x', ...frames.slice(0, 1)))).place).toHaveLength(1);
+    expect(bugIn(new TypeError('x')).place[0]).toMatch(/^at /);
+  });
+
+  it('holds no line of a message that looks like a place', () => {
+    const message = 'one\n    at zQ7 (file.js:1:1)';
+    const { place } = bugIn(bug('Error', message, stack(`Error: ${message}`, frames[0] ?? '', '  zQ7 at x', 'zQ7')));
+    expect(place).toEqual(['at call0 (file.js:0:1)']);
+  });
+
+  it('has no place where the stack does not begin with the message', () => {
+    const changed = bug('Error', 'short', stack('Error: another\n    at zQ7 (x)', ...frames));
+    expect(bugIn(changed)).toEqual({ name: 'Error', place: [] });
+    expect(bugIn(bug('Error', 'x', stack('Error: xzQ7', ...frames))).place).toEqual([]);
+    expect(bugIn(bug('Error', 'x', stack('Error: yx', ...frames))).place).toEqual([]);
+    expect(bugIn(bug('Error', 'x', stack('two words: x', ...frames))).place).toEqual([]);
+    expect(bugIn(bug('Error', 'x', 'x')).place).toEqual([]);
+    const without = new Error('x');
+    delete without.stack;
+    expect(bugIn(without).place).toEqual([]);
+  });
+
+  it('is nothing of what is no error', () => {
+    for (const thrown of ['zQ7', undefined, { name: 'zQ7' }])
+      expect(bugIn(thrown)).toEqual({ name: 'NotAnError', place: [] });
   });
 });

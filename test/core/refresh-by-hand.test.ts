@@ -39,6 +39,21 @@ describe('a refresh by hand', () => {
     expect(here.profiles.get('p')?.given).toEqual([]);
   });
 
+  it('goes by what it has read of a named secret, not by a listing that lags', async () => {
+    const here = estate();
+    here.add('one', { tags: { 'connector-profile-name': 'p' }, createdAt: at(-99_000) });
+    here.add('two', { tags: { 'connector-profile-name': 'q' } });
+    here.before['list'] = () =>
+      void here.listed.set(`${PREFIX}one`, {
+        name: `${PREFIX}one`,
+        createdAt: at(-99_000),
+        changedAt: at(-99_000),
+        tags: new Map([['connector-profile-name', 'q']]),
+      });
+    const { served } = await refreshByHand(['one', 'two'], false, here.context);
+    expect(served.map(({ report }) => report.outcome)).toEqual(['refreshed', 'refreshed']);
+  });
+
   it('gives nothing in a dry run', async () => {
     const here = estate();
     here.add('one');

@@ -174,6 +174,17 @@ describe('a connection that fails', () => {
     ]);
   });
 
+  it('is given nothing where what asked names another profile than its value', async () => {
+    const here = estate();
+    const target = here.add('one');
+    here.add('two');
+    expect(reports(await ask(here, { ...target, connectorProfileName: 'two' }))).toMatchObject([
+      { outcome: 'failed', error: { code: 'PROFILE_MISMATCH' } },
+    ]);
+    expect(here.calls.some((call) => call.startsWith('sign'))).toBe(false);
+    expect(here.profiles.get('two')?.given).toEqual([]);
+  });
+
   it('is reported with its grant as far as that is known', async () => {
     const here = estate();
     const target = here.add('one', { profile: null });

@@ -103,16 +103,26 @@ describe('a name from outside', () => {
     'KMSInvalidStateException',
     'Error',
     'unknown_error',
+    `${'abcdefg_'.repeat(7)}abcdefgh`,
   ])('is repeated: %s', (name) => {
     expect(publicName(name)).toBe(name);
   });
 
-  it.each([undefined, null, 7, '', 'two words', 'a\nb', 'a\u202eb', '<html>', 'a'.repeat(65), 'naïve'])(
-    'is not repeated where it does not look like one: %j',
-    (name) => {
-      expect(publicName(name)).toBe('an unnamed error');
-    },
-  );
+  it.each([
+    undefined,
+    null,
+    7,
+    '',
+    'two words',
+    'a\nb',
+    'a\u202eb',
+    '<html>',
+    'a'.repeat(65),
+    `${'abcdefg_'.repeat(7)}abcdefghi`,
+    'naïve',
+  ])('is not repeated where it does not look like one: %j', (name) => {
+    expect(publicName(name)).toBe('an unnamed error');
+  });
 
   it('is held to that among the names of causes too', () => {
     const inner = Object.assign(new Error('x'), { name: 'secret value here' });
@@ -121,12 +131,20 @@ describe('a name from outside', () => {
 });
 
 describe('an unknown key', () => {
-  it.each(['clientid', 'clientID', 'client_id', 'loginURL', 'login-url', 'dryrun', 'retry2', '__proto__', 'a.b'])(
-    'is called by its name where that reads as words: %s',
-    (key) => {
-      expect(unknownKey(key)).toBe(key);
-    },
-  );
+  it.each([
+    'clientid',
+    'clientID',
+    'client_id',
+    'loginURL',
+    'login-url',
+    'dryrun',
+    'retry2',
+    '__proto__',
+    'a.b',
+    'abcdefghij_abcdefghij_ab',
+  ])('is called by its name where that reads as words: %s', (key) => {
+    expect(unknownKey(key)).toBe(key);
+  });
 
   it.each([
     '5Aep861TSESvWeug',
@@ -136,6 +154,8 @@ describe('an unknown key', () => {
     'correct horse',
     'ünïcode',
     'a'.repeat(25),
+    'abcdefghij_abcdefghij_abc',
+    '1abc',
     '',
   ])('is not, where it may be a value that was pasted in its place: %s', (key) => {
     expect(unknownKey(key)).toBe('a key whose name is not shown');

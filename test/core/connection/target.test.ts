@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isConnectionName, isProfileName, targetOf } from '../../../functions/core/connection/target.ts';
+import { isConnectionName, isProfileName, TARGET_TAGS, targetOf } from '../../../functions/core/connection/target.ts';
 import { everythingSaidBy, marker, thrownBy } from '../../support/rules.ts';
 
 const PREFIX = 'appflow-token-refresher/';
@@ -29,6 +29,10 @@ describe('the target of a connection', () => {
       connectorProfileName: 'eu/sf-prod',
       intervalSeconds: 3_600,
     });
+  });
+
+  it('is read from two tags, and a listing keeps no others', () => {
+    expect([...TARGET_TAGS]).toEqual(['connector-profile-name', 'refresh-interval-seconds']);
   });
 
   it('takes the profile name and the interval from the tags', () => {

@@ -358,7 +358,10 @@ describe('a refresh of an AUTHORIZATION_CODE connection', () => {
       serves: 'another',
       serving,
     });
-    await expect(obtain()).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    await expect(obtain()).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      message: expect.stringMatching(/^The client secret /),
+    });
     expect([services.calls, asked.includes(`value ${ARN}`)]).toEqual([[], false]);
   });
 

@@ -303,7 +303,10 @@ describe('JWT_BEARER', () => {
     await obtain({}, here);
     expect(here.looked).toEqual(['current: true']);
     const other = world(undefined, undefined, 'another');
-    await expect(obtain({}, other)).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    await expect(obtain({}, other)).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      message: expect.stringMatching(/^The KMS key /),
+    });
     expect([other.looked, other.asked]).toEqual([['current: false'], []]);
   });
 
