@@ -11,6 +11,10 @@ import { NETWORK_PERMISSIONS, PERMISSIONS, type Permission, ROLES, WITHOUT_RESOU
 
 const FUNCTIONS = ['dispatch', 'refresh', 'rotate', 'heal'] as const;
 const TALK_TO_SALESFORCE = ['refresh', 'rotate', 'heal'] as const;
+/** Of the functions that may update a profile. */
+const OWN_ROLES = ['RefreshRole', 'RotateRole', 'HealRole'];
+const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] });
+const ALARMS_TOPIC = { 'Fn::If': ['MakesTopic', { Ref: 'AlarmTopic' }, { Ref: 'AlarmTopicArn' }] };
 
 const Resource = v.object({
   Type: v.string(),
@@ -65,6 +69,28 @@ const Alarm = v.looseObject({
   AlarmActions: v.array(v.unknown()),
   OKActions: v.array(v.unknown()),
 });
+
+const Rule = v.object({
+  Name: v.string(),
+  EventBusName: v.optional(v.unknown()),
+  EventPattern: v.unknown(),
+  State: v.string(),
+  Targets: v.array(v.looseObject({ Arn: v.unknown() })),
+});
+/** A policy of a resource, as far as its statements differ from those of a role. */
+const PolicyDocument = v.object({
+  Statement: v.array(
+    v.object({
+      Sid: v.string(),
+      Effect: v.picklist(['Allow', 'Deny']),
+      Principal: v.unknown(),
+      Action: v.unknown(),
+      Resource: v.unknown(),
+      Condition: v.optional(v.unknown()),
+    }),
+  ),
+});
+const ResourcePolicy = v.object({ PolicyDocument });
 
 type Statement = v.InferOutput<typeof Statement>;
 
@@ -167,6 +193,7 @@ describe('the functions', () => {
     const standIns: Record<string, string> = {
       QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/111122223333/refresh.fifo',
       TOKEN_KMS_KEY_ID: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+      OWN_ROLE_ARNS: OWN_ROLES.map((role) => `arn:aws:iam::111122223333:role/${role}`).join(','),
     };
     const variables = Object.fromEntries(
       Object.entries(given).map(([key, value]) => [key, typeof value === 'object' ? standIns[key] : String(value)]),
@@ -176,7 +203,8 @@ describe('the functions', () => {
     const { queueUrl, tokenKmsKeyId, ...rest } = settings;
     const { queueUrl: _none, ...defaults } = await parseSettings({}, false);
     expect(queueUrl !== undefined).toBe(name === 'dispatch');
-    expect(rest).toMatchObject(Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined)));
+    const comparable = Object.entries(defaults).filter(([key, value]) => value !== undefined && key !== 'ownRoleArns');
+    expect(rest).toMatchObject(Object.fromEntries(comparable));
     const common = [
       'CLIENT_SECRET_PREFIX',
       'ESCROW_PREFIX',
@@ -189,9 +217,20 @@ describe('the functions', () => {
       'TICK_SECONDS',
       'TOKEN_PREFIX',
     ];
+    const own = { dispatch: ['QUEUE_URL'], refresh: [], rotate: [], heal: ['OWN_ROLE_ARNS'] }[name];
     expect(Object.keys(given).sort()).toEqual(
-      [...common, name === 'dispatch' ? 'QUEUE_URL' : 'TOKEN_KMS_KEY_ID'].sort(),
+      [...common, ...own, ...(name === 'dispatch' ? [] : ['TOKEN_KMS_KEY_ID'])].sort(),
     );
+  });
+
+  test('heal knows the roles of every function that may update a profile', () => {
+    const updating = ROLES.filter((name) =>
+      PERMISSIONS[name].some(({ action }) => action === 'appflow:UpdateConnectorProfile'),
+    );
+    expect(updating.map((name) => `${capitalised(name)}Role`)).toEqual(OWN_ROLES);
+    expect(properties('HealLambdaFunction')).toMatchObject({
+      Environment: { Variables: { OWN_ROLE_ARNS: { 'Fn::Join': [',', OWN_ROLES.map(arnOf)] } } },
+    });
   });
 
   test.each(['dispatch', 'rotate', 'heal'])('an event that %s fails with for good is kept', (name) => {
@@ -218,8 +257,8 @@ describe('the functions', () => {
 
   test('Secrets Manager of this account may invoke rotate, and EventBridge may invoke heal', () => {
     const invokers = ofType('AWS::Lambda::Permission').map(([, given]) => given);
-    // Two rules of EventBridge's, and Secrets Manager.
-    expect(invokers).toHaveLength(3);
+    // Three rules of EventBridge's, and Secrets Manager.
+    expect(invokers).toHaveLength(4);
     expect(invokers).toContainEqual({
       Action: 'lambda:InvokeFunction',
       FunctionName: { 'Fn::GetAtt': ['RotateLambdaFunction', 'Arn'] },
@@ -251,10 +290,16 @@ describe('the schedule', () => {
       },
     });
   });
+});
 
-  test('AppFlow events reach heal, and undeliverable ones are kept', () => {
-    const rules = ofType('AWS::Events::Rule').map(([, rule]) => rule);
-    expect(rules.map(({ EventPattern }) => EventPattern)).toEqual([
+describe('the rules', () => {
+  const rules = () => ofType('AWS::Events::Rule').map(([, rule]) => v.parse(Rule, rule));
+  /** Those with that target, by its logical id or reference. */
+  const targeting = (target: unknown) =>
+    rules().filter(({ Targets }) => JSON.stringify(Targets[0]?.Arn) === JSON.stringify(target));
+
+  test('give heal what AppFlow and CloudTrail report, and nothing that a role of our own did or that AWS refused', () => {
+    expect(targeting(arnOf('HealLambdaFunction')).map(({ EventPattern }) => EventPattern)).toEqual([
       {
         source: ['aws.appflow'],
         'detail-type': ['AppFlow End Flow Run Report'],
@@ -264,18 +309,78 @@ describe('the schedule', () => {
         source: ['aws.appflow'],
         'detail-type': ['AppFlow Scheduled Flow Deactivated', 'AppFlow Event Flow Deactivated'],
       },
+      {
+        source: ['aws.appflow'],
+        'detail-type': ['AWS API Call via CloudTrail'],
+        detail: {
+          eventSource: ['appflow.amazonaws.com'],
+          eventName: ['UpdateConnectorProfile', 'DeleteConnectorProfile'],
+          errorCode: [{ exists: false }],
+          $or: [
+            {
+              userIdentity: { sessionContext: { sessionIssuer: { arn: [{ 'anything-but': OWN_ROLES.map(arnOf) }] } } },
+            },
+            { userIdentity: { sessionContext: { sessionIssuer: { arn: [{ exists: false }] } } } },
+          ],
+        },
+      },
     ]);
-    for (const rule of rules) {
+  });
+
+  test('tell the topic of the alarms the summary of each event of ours', () => {
+    const telling = targeting(ALARMS_TOPIC);
+    expect(telling.map(({ EventPattern }) => EventPattern)).toEqual([{ source: ['appflow-token-refresher'] }]);
+    expect(telling[0]?.Targets[0]).toMatchObject({ InputPath: '$.detail.summary' });
+  });
+
+  test('are on the default bus, try for an hour, and keep what cannot be delivered', () => {
+    expect(rules()).toHaveLength(4);
+    for (const rule of rules()) {
       expect(rule).toMatchObject({
         State: 'ENABLED',
         Targets: [
           {
-            Arn: { 'Fn::GetAtt': ['HealLambdaFunction', 'Arn'] },
-            DeadLetterConfig: { Arn: { 'Fn::GetAtt': ['FailedEvents', 'Arn'] } },
+            RetryPolicy: { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 10 },
+            DeadLetterConfig: { Arn: arnOf('FailedEvents') },
           },
         ],
       });
+      expect(rule.EventBusName ?? 'default').toBe('default');
+      expect(rule.Targets).toHaveLength(1);
     }
+  });
+
+  test('may all write to the queue for failed events, which knows them by their names', () => {
+    const { PolicyDocument } = v.parse(ResourcePolicy, properties('FailedEventsPolicy'));
+    const [admitted] = PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow');
+    expect(admitted).toMatchObject({ Principal: { Service: 'events.amazonaws.com' }, Action: 'sqs:SendMessage' });
+    const prefix = 'appflow-token-refresher-dev-';
+    expect(admitted?.Condition).toEqual({
+      ArnLike: {
+        'aws:SourceArn': {
+          'Fn::Sub': `arn:\${AWS::Partition}:events:\${AWS::Region}:\${AWS::AccountId}:rule/${prefix}*`,
+        },
+      },
+    });
+    for (const { Name } of rules()) expect(Name.startsWith(prefix)).toBe(true);
+  });
+
+  test('may publish to the topic and use its key, without a condition, which EventBridge could not meet', () => {
+    const topic = v.parse(ResourcePolicy, properties('AlarmTopicPolicy')).PolicyDocument.Statement;
+    const key = v.parse(v.object({ KeyPolicy: PolicyDocument }), properties('Key')).KeyPolicy.Statement;
+    const ofEvents = (statements: typeof topic) =>
+      statements.filter(({ Principal }) => v.is(v.object({ Service: v.literal('events.amazonaws.com') }), Principal));
+    expect(ofEvents(topic)).toEqual([
+      {
+        Sid: 'NoticesOfConnections',
+        Effect: 'Allow',
+        Principal: { Service: 'events.amazonaws.com' },
+        Action: 'sns:Publish',
+        Resource: { Ref: 'AlarmTopic' },
+      },
+    ]);
+    expect(ofEvents(key)).toMatchObject([{ Effect: 'Allow', Action: ['kms:Decrypt', 'kms:GenerateDataKey'] }]);
+    expect(ofEvents(key)[0]?.Condition).toBeUndefined();
   });
 });
 
@@ -532,10 +637,9 @@ describe('the alarms', () => {
   });
 
   test('notify the given topic, or one of the stack, when they are raised and when they clear', () => {
-    const topic = [{ 'Fn::If': ['MakesTopic', { Ref: 'AlarmTopic' }, { Ref: 'AlarmTopicArn' }] }];
     for (const { AlarmActions, OKActions } of alarms()) {
-      expect(AlarmActions).toEqual(topic);
-      expect(OKActions).toEqual(topic);
+      expect(AlarmActions).toEqual([ALARMS_TOPIC]);
+      expect(OKActions).toEqual([ALARMS_TOPIC]);
     }
     expect(template.Resources['AlarmTopic']?.Condition).toBe('MakesTopic');
     expect(template.Conditions['MakesTopic']).toEqual({ 'Fn::Equals': [{ Ref: 'AlarmTopicArn' }, ''] });
