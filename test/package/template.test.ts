@@ -56,6 +56,7 @@ const RoleProperties = v.object({ Policies: v.array(v.union([Policy, WhereInVpc]
 const Joined = v.object({ 'Fn::Sub': v.tuple([v.string(), v.record(v.string(), v.unknown())]) });
 const Dimension = v.object({ Name: v.string(), Value: v.unknown() });
 const Alarm = v.looseObject({
+  AlarmName: v.string(),
   AlarmDescription: Joined,
   Namespace: v.string(),
   MetricName: v.string(),
@@ -645,13 +646,22 @@ describe('the alarms', () => {
     expect(template.Conditions['MakesTopic']).toEqual({ 'Fn::Equals': [{ Ref: 'AlarmTopicArn' }, ''] });
   });
 
-  test('say what to do and where to look, with a link', () => {
-    const query = properties('WhatFailedQuery')['Name'];
-    expect(query).toBe('appflow-token-refresher/dev/what-failed');
-    for (const { AlarmDescription } of alarms()) {
+  test('say what to do, and end with the query, the entry of the runbook and the dashboard, in a form for machines', () => {
+    const queries = ofType('AWS::Logs::QueryDefinition').map(([, { Name }]) => Name);
+    const runbook = readFileSync(join(import.meta.dirname, '../../RUNBOOK.md'), 'utf8');
+    const [, ofAlarms = ''] = /^## Alarms$(.*?)^## /ms.exec(runbook) ?? [];
+    const entries = [...ofAlarms.matchAll(/^### (.+)$/gm)].map(([, heading]) => heading);
+    for (const { AlarmName, AlarmDescription } of alarms()) {
       const [description] = AlarmDescription['Fn::Sub'];
-      expect(description).toContain(`"${query}"`);
-      expect(description).toContain(
+      const parts = /^\w.+\. query: (\S+); runbook: RUNBOOK\.md#(\S+); dashboard: (https:\S+)$/.exec(description);
+      expect(parts, description).not.toBeNull();
+      const [, query, entry, dashboard] = parts ?? [];
+      expect(query).toBe('appflow-token-refresher/dev/what-failed');
+      expect(queries).toContain(query);
+      // Its name without what the stage adds: so a heading of it has itself as its anchor.
+      expect(AlarmName).toBe(`appflow-token-refresher-dev-${entry}`);
+      expect(entries).toContain(entry);
+      expect(dashboard).toBe(
         `https://\${Host}/cloudwatch/home?region=\${AWS::Region}#dashboards/dashboard/appflow-token-refresher-dev-\${AWS::Region}`,
       );
       // CloudWatch takes 1,024 characters; the console shows one line.
@@ -664,7 +674,7 @@ describe('the alarms', () => {
     const { LogGroupNames, QueryString } = properties('WhatFailedQuery');
     expect(LogGroupNames).toEqual(FUNCTIONS.map((name) => ({ Ref: `${capitalised(name)}LogGroup` })));
     expect(QueryString).toBe(
-      'filter level in ["WARN", "ERROR"]\n| stats fromMillis(latest(@timestamp)) as last, count(*) as times, latest(hint) as whatToDo, latest(message) as said by connection, code\n| sort last desc\n',
+      'filter level in ["WARN", "ERROR"] and coalesce(notice, "") != "Connection Recovered"\n| stats fromMillis(latest(@timestamp)) as last, count(*) as times, latest(hint) as whatToDo, latest(message) as said by connection, code\n| sort last desc\n',
     );
   });
 });
@@ -688,6 +698,9 @@ describe('the dashboard', () => {
     return v.parse(v.object({ widgets: v.array(Widget) }), JSON.parse(source)).widgets;
   };
 
+  const queries = () =>
+    body().flatMap(({ type, properties: { query } }) => (type === 'log' && query !== undefined ? [query] : []));
+
   test('starts with all alarms', () => {
     const [first] = body();
     const ids = ofType('AWS::CloudWatch::Alarm').map(([id]) => id);
@@ -708,7 +721,7 @@ describe('the dashboard', () => {
   });
 
   test('lists the connections whose last attempt failed, with cause and hint, from the logs of all functions', () => {
-    const [failing, warnings] = body().flatMap(({ type, properties: { query } }) => (type === 'log' ? [query] : []));
+    const [failing, warnings] = queries().filter((query) => query.includes(`SOURCE '\${DispatchLogGroup}'`));
     const sources = FUNCTIONS.map((name) => `SOURCE '\${${capitalised(name)}LogGroup}' | `).join('');
     for (const query of [failing, warnings]) expect(query?.startsWith(sources)).toBe(true);
     for (const column of ['failsWith', 'why', 'whatToDo', 'lastAttempt', 'by connection'])
@@ -717,6 +730,25 @@ describe('the dashboard', () => {
     const parse = /parse message \/(.+?)\/ \|/.exec(failing ?? '')?.[1] ?? '';
     const line = 'sf-eu: SALESFORCE_REFUSED: invalid_grant: expired → Authorise the app again.';
     expect(new RegExp(parse).exec(line)?.groups?.['reason']).toBe('invalid_grant: expired');
+  });
+
+  test('lists who overwrote a profile last, and what was told about single connections', () => {
+    const steps = queries().map((query) => query.split(' | '));
+    expect(steps).toContainEqual([
+      `SOURCE '\${HealLogGroup}'`,
+      'filter notice = "Profile Overwritten"',
+      'fields @timestamp as time, connection, principal, message',
+      'sort @timestamp desc',
+      'limit 20',
+    ]);
+    expect(steps).toContainEqual([
+      `SOURCE '\${RefreshLogGroup}'`,
+      `SOURCE '\${HealLogGroup}'`,
+      'filter ispresent(notice)',
+      'fields @timestamp as time, notice, connection, message',
+      'sort @timestamp desc',
+      'limit 20',
+    ]);
   });
 
   test('fits into 24 columns without overlapping widgets', () => {
