@@ -25,6 +25,8 @@ function needed({ service, operation, input }: Call): string | undefined {
       return `kms:${operation} key/*`;
     case 'sqs':
       return 'sqs:SendMessage RefreshQueue';
+    case 'events':
+      return `events:${operation} event-bus/default`;
     case 'appflow': {
       const resource = { UpdateConnectorProfile: 'connectorprofile/*', DescribeFlow: 'flow/*', StartFlow: 'flow/*' }[
         operation

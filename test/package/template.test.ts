@@ -11,6 +11,10 @@ import { NETWORK_PERMISSIONS, PERMISSIONS, type Permission, ROLES, WITHOUT_RESOU
 
 const FUNCTIONS = ['dispatch', 'refresh', 'rotate', 'heal'] as const;
 const TALK_TO_SALESFORCE = ['refresh', 'rotate', 'heal'] as const;
+/** Of the functions that may update a profile. */
+const OWN_ROLES = ['RefreshRole', 'RotateRole', 'HealRole'];
+const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] });
+const ALARMS_TOPIC = { 'Fn::If': ['MakesTopic', { Ref: 'AlarmTopic' }, { Ref: 'AlarmTopicArn' }] };
 
 const Resource = v.object({
   Type: v.string(),
@@ -52,6 +56,7 @@ const RoleProperties = v.object({ Policies: v.array(v.union([Policy, WhereInVpc]
 const Joined = v.object({ 'Fn::Sub': v.tuple([v.string(), v.record(v.string(), v.unknown())]) });
 const Dimension = v.object({ Name: v.string(), Value: v.unknown() });
 const Alarm = v.looseObject({
+  AlarmName: v.string(),
   AlarmDescription: Joined,
   Namespace: v.string(),
   MetricName: v.string(),
@@ -65,6 +70,28 @@ const Alarm = v.looseObject({
   AlarmActions: v.array(v.unknown()),
   OKActions: v.array(v.unknown()),
 });
+
+const Rule = v.object({
+  Name: v.string(),
+  EventBusName: v.optional(v.unknown()),
+  EventPattern: v.unknown(),
+  State: v.string(),
+  Targets: v.array(v.looseObject({ Arn: v.unknown() })),
+});
+/** A policy of a resource, as far as its statements differ from those of a role. */
+const PolicyDocument = v.object({
+  Statement: v.array(
+    v.object({
+      Sid: v.string(),
+      Effect: v.picklist(['Allow', 'Deny']),
+      Principal: v.unknown(),
+      Action: v.unknown(),
+      Resource: v.unknown(),
+      Condition: v.optional(v.unknown()),
+    }),
+  ),
+});
+const ResourcePolicy = v.object({ PolicyDocument });
 
 type Statement = v.InferOutput<typeof Statement>;
 
@@ -167,6 +194,7 @@ describe('the functions', () => {
     const standIns: Record<string, string> = {
       QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/111122223333/refresh.fifo',
       TOKEN_KMS_KEY_ID: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+      OWN_ROLE_ARNS: OWN_ROLES.map((role) => `arn:aws:iam::111122223333:role/${role}`).join(','),
     };
     const variables = Object.fromEntries(
       Object.entries(given).map(([key, value]) => [key, typeof value === 'object' ? standIns[key] : String(value)]),
@@ -176,7 +204,8 @@ describe('the functions', () => {
     const { queueUrl, tokenKmsKeyId, ...rest } = settings;
     const { queueUrl: _none, ...defaults } = await parseSettings({}, false);
     expect(queueUrl !== undefined).toBe(name === 'dispatch');
-    expect(rest).toMatchObject(Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined)));
+    const comparable = Object.entries(defaults).filter(([key, value]) => value !== undefined && key !== 'ownRoleArns');
+    expect(rest).toMatchObject(Object.fromEntries(comparable));
     const common = [
       'CLIENT_SECRET_PREFIX',
       'ESCROW_PREFIX',
@@ -189,9 +218,20 @@ describe('the functions', () => {
       'TICK_SECONDS',
       'TOKEN_PREFIX',
     ];
+    const own = { dispatch: ['QUEUE_URL'], refresh: [], rotate: [], heal: ['OWN_ROLE_ARNS'] }[name];
     expect(Object.keys(given).sort()).toEqual(
-      [...common, name === 'dispatch' ? 'QUEUE_URL' : 'TOKEN_KMS_KEY_ID'].sort(),
+      [...common, ...own, ...(name === 'dispatch' ? [] : ['TOKEN_KMS_KEY_ID'])].sort(),
     );
+  });
+
+  test('heal knows the roles of every function that may update a profile', () => {
+    const updating = ROLES.filter((name) =>
+      PERMISSIONS[name].some(({ action }) => action === 'appflow:UpdateConnectorProfile'),
+    );
+    expect(updating.map((name) => `${capitalised(name)}Role`)).toEqual(OWN_ROLES);
+    expect(properties('HealLambdaFunction')).toMatchObject({
+      Environment: { Variables: { OWN_ROLE_ARNS: { 'Fn::Join': [',', OWN_ROLES.map(arnOf)] } } },
+    });
   });
 
   test.each(['dispatch', 'rotate', 'heal'])('an event that %s fails with for good is kept', (name) => {
@@ -218,8 +258,8 @@ describe('the functions', () => {
 
   test('Secrets Manager of this account may invoke rotate, and EventBridge may invoke heal', () => {
     const invokers = ofType('AWS::Lambda::Permission').map(([, given]) => given);
-    // Two rules of EventBridge's, and Secrets Manager.
-    expect(invokers).toHaveLength(3);
+    // Three rules of EventBridge's, and Secrets Manager.
+    expect(invokers).toHaveLength(4);
     expect(invokers).toContainEqual({
       Action: 'lambda:InvokeFunction',
       FunctionName: { 'Fn::GetAtt': ['RotateLambdaFunction', 'Arn'] },
@@ -251,10 +291,16 @@ describe('the schedule', () => {
       },
     });
   });
+});
 
-  test('AppFlow events reach heal, and undeliverable ones are kept', () => {
-    const rules = ofType('AWS::Events::Rule').map(([, rule]) => rule);
-    expect(rules.map(({ EventPattern }) => EventPattern)).toEqual([
+describe('the rules', () => {
+  const rules = () => ofType('AWS::Events::Rule').map(([, rule]) => v.parse(Rule, rule));
+  /** Those with that target, by its logical id or reference. */
+  const targeting = (target: unknown) =>
+    rules().filter(({ Targets }) => JSON.stringify(Targets[0]?.Arn) === JSON.stringify(target));
+
+  test('give heal what AppFlow and CloudTrail report, and nothing that a role of our own did or that AWS refused', () => {
+    expect(targeting(arnOf('HealLambdaFunction')).map(({ EventPattern }) => EventPattern)).toEqual([
       {
         source: ['aws.appflow'],
         'detail-type': ['AppFlow End Flow Run Report'],
@@ -264,18 +310,78 @@ describe('the schedule', () => {
         source: ['aws.appflow'],
         'detail-type': ['AppFlow Scheduled Flow Deactivated', 'AppFlow Event Flow Deactivated'],
       },
+      {
+        source: ['aws.appflow'],
+        'detail-type': ['AWS API Call via CloudTrail'],
+        detail: {
+          eventSource: ['appflow.amazonaws.com'],
+          eventName: ['UpdateConnectorProfile', 'DeleteConnectorProfile'],
+          errorCode: [{ exists: false }],
+          $or: [
+            {
+              userIdentity: { sessionContext: { sessionIssuer: { arn: [{ 'anything-but': OWN_ROLES.map(arnOf) }] } } },
+            },
+            { userIdentity: { sessionContext: { sessionIssuer: { arn: [{ exists: false }] } } } },
+          ],
+        },
+      },
     ]);
-    for (const rule of rules) {
+  });
+
+  test('tell the topic of the alarms the summary of each event of ours', () => {
+    const telling = targeting(ALARMS_TOPIC);
+    expect(telling.map(({ EventPattern }) => EventPattern)).toEqual([{ source: ['appflow-token-refresher'] }]);
+    expect(telling[0]?.Targets[0]).toMatchObject({ InputPath: '$.detail.summary' });
+  });
+
+  test('are on the default bus, try for an hour, and keep what cannot be delivered', () => {
+    expect(rules()).toHaveLength(4);
+    for (const rule of rules()) {
       expect(rule).toMatchObject({
         State: 'ENABLED',
         Targets: [
           {
-            Arn: { 'Fn::GetAtt': ['HealLambdaFunction', 'Arn'] },
-            DeadLetterConfig: { Arn: { 'Fn::GetAtt': ['FailedEvents', 'Arn'] } },
+            RetryPolicy: { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 10 },
+            DeadLetterConfig: { Arn: arnOf('FailedEvents') },
           },
         ],
       });
+      expect(rule.EventBusName ?? 'default').toBe('default');
+      expect(rule.Targets).toHaveLength(1);
     }
+  });
+
+  test('may all write to the queue for failed events, which knows them by their names', () => {
+    const { PolicyDocument } = v.parse(ResourcePolicy, properties('FailedEventsPolicy'));
+    const [admitted] = PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow');
+    expect(admitted).toMatchObject({ Principal: { Service: 'events.amazonaws.com' }, Action: 'sqs:SendMessage' });
+    const prefix = 'appflow-token-refresher-dev-';
+    expect(admitted?.Condition).toEqual({
+      ArnLike: {
+        'aws:SourceArn': {
+          'Fn::Sub': `arn:\${AWS::Partition}:events:\${AWS::Region}:\${AWS::AccountId}:rule/${prefix}*`,
+        },
+      },
+    });
+    for (const { Name } of rules()) expect(Name.startsWith(prefix)).toBe(true);
+  });
+
+  test('may publish to the topic and use its key, without a condition, which EventBridge could not meet', () => {
+    const topic = v.parse(ResourcePolicy, properties('AlarmTopicPolicy')).PolicyDocument.Statement;
+    const key = v.parse(v.object({ KeyPolicy: PolicyDocument }), properties('Key')).KeyPolicy.Statement;
+    const ofEvents = (statements: typeof topic) =>
+      statements.filter(({ Principal }) => v.is(v.object({ Service: v.literal('events.amazonaws.com') }), Principal));
+    expect(ofEvents(topic)).toEqual([
+      {
+        Sid: 'NoticesOfConnections',
+        Effect: 'Allow',
+        Principal: { Service: 'events.amazonaws.com' },
+        Action: 'sns:Publish',
+        Resource: { Ref: 'AlarmTopic' },
+      },
+    ]);
+    expect(ofEvents(key)).toMatchObject([{ Effect: 'Allow', Action: ['kms:Decrypt', 'kms:GenerateDataKey'] }]);
+    expect(ofEvents(key)[0]?.Condition).toBeUndefined();
   });
 });
 
@@ -532,22 +638,30 @@ describe('the alarms', () => {
   });
 
   test('notify the given topic, or one of the stack, when they are raised and when they clear', () => {
-    const topic = [{ 'Fn::If': ['MakesTopic', { Ref: 'AlarmTopic' }, { Ref: 'AlarmTopicArn' }] }];
     for (const { AlarmActions, OKActions } of alarms()) {
-      expect(AlarmActions).toEqual(topic);
-      expect(OKActions).toEqual(topic);
+      expect(AlarmActions).toEqual([ALARMS_TOPIC]);
+      expect(OKActions).toEqual([ALARMS_TOPIC]);
     }
     expect(template.Resources['AlarmTopic']?.Condition).toBe('MakesTopic');
     expect(template.Conditions['MakesTopic']).toEqual({ 'Fn::Equals': [{ Ref: 'AlarmTopicArn' }, ''] });
   });
 
-  test('say what to do and where to look, with a link', () => {
-    const query = properties('WhatFailedQuery')['Name'];
-    expect(query).toBe('appflow-token-refresher/dev/what-failed');
-    for (const { AlarmDescription } of alarms()) {
+  test('say what to do, and end with the query, the entry of the runbook and the dashboard, in a form for machines', () => {
+    const queries = ofType('AWS::Logs::QueryDefinition').map(([, { Name }]) => Name);
+    const runbook = readFileSync(join(import.meta.dirname, '../../RUNBOOK.md'), 'utf8');
+    const [, ofAlarms = ''] = /^## Alarms$(.*?)^## /ms.exec(runbook) ?? [];
+    const entries = [...ofAlarms.matchAll(/^### (.+)$/gm)].map(([, heading]) => heading);
+    for (const { AlarmName, AlarmDescription } of alarms()) {
       const [description] = AlarmDescription['Fn::Sub'];
-      expect(description).toContain(`"${query}"`);
-      expect(description).toContain(
+      const parts = /^\w.+\. query: (\S+); runbook: RUNBOOK\.md#(\S+); dashboard: (https:\S+)$/.exec(description);
+      expect(parts, description).not.toBeNull();
+      const [, query, entry, dashboard] = parts ?? [];
+      expect(query).toBe('appflow-token-refresher/dev/what-failed');
+      expect(queries).toContain(query);
+      // Its name without what the stage adds: so a heading of it has itself as its anchor.
+      expect(AlarmName).toBe(`appflow-token-refresher-dev-${entry}`);
+      expect(entries).toContain(entry);
+      expect(dashboard).toBe(
         `https://\${Host}/cloudwatch/home?region=\${AWS::Region}#dashboards/dashboard/appflow-token-refresher-dev-\${AWS::Region}`,
       );
       // CloudWatch takes 1,024 characters; the console shows one line.
@@ -560,7 +674,7 @@ describe('the alarms', () => {
     const { LogGroupNames, QueryString } = properties('WhatFailedQuery');
     expect(LogGroupNames).toEqual(FUNCTIONS.map((name) => ({ Ref: `${capitalised(name)}LogGroup` })));
     expect(QueryString).toBe(
-      'filter level in ["WARN", "ERROR"]\n| stats fromMillis(latest(@timestamp)) as last, count(*) as times, latest(hint) as whatToDo, latest(message) as said by connection, code\n| sort last desc\n',
+      'filter level in ["WARN", "ERROR"] and coalesce(notice, "") != "Connection Recovered"\n| stats fromMillis(latest(@timestamp)) as last, count(*) as times, latest(hint) as whatToDo, latest(message) as said by connection, code\n| sort last desc\n',
     );
   });
 });
@@ -584,6 +698,9 @@ describe('the dashboard', () => {
     return v.parse(v.object({ widgets: v.array(Widget) }), JSON.parse(source)).widgets;
   };
 
+  const queries = () =>
+    body().flatMap(({ type, properties: { query } }) => (type === 'log' && query !== undefined ? [query] : []));
+
   test('starts with all alarms', () => {
     const [first] = body();
     const ids = ofType('AWS::CloudWatch::Alarm').map(([id]) => id);
@@ -604,7 +721,7 @@ describe('the dashboard', () => {
   });
 
   test('lists the connections whose last attempt failed, with cause and hint, from the logs of all functions', () => {
-    const [failing, warnings] = body().flatMap(({ type, properties: { query } }) => (type === 'log' ? [query] : []));
+    const [failing, warnings] = queries().filter((query) => query.includes(`SOURCE '\${DispatchLogGroup}'`));
     const sources = FUNCTIONS.map((name) => `SOURCE '\${${capitalised(name)}LogGroup}' | `).join('');
     for (const query of [failing, warnings]) expect(query?.startsWith(sources)).toBe(true);
     for (const column of ['failsWith', 'why', 'whatToDo', 'lastAttempt', 'by connection'])
@@ -613,6 +730,25 @@ describe('the dashboard', () => {
     const parse = /parse message \/(.+?)\/ \|/.exec(failing ?? '')?.[1] ?? '';
     const line = 'sf-eu: SALESFORCE_REFUSED: invalid_grant: expired → Authorise the app again.';
     expect(new RegExp(parse).exec(line)?.groups?.['reason']).toBe('invalid_grant: expired');
+  });
+
+  test('lists who overwrote a profile last, and what was told about single connections', () => {
+    const steps = queries().map((query) => query.split(' | '));
+    expect(steps).toContainEqual([
+      `SOURCE '\${HealLogGroup}'`,
+      'filter notice = "Profile Overwritten"',
+      'fields @timestamp as time, connection, principal, message',
+      'sort @timestamp desc',
+      'limit 20',
+    ]);
+    expect(steps).toContainEqual([
+      `SOURCE '\${RefreshLogGroup}'`,
+      `SOURCE '\${HealLogGroup}'`,
+      'filter ispresent(notice)',
+      'fields @timestamp as time, notice, connection, message',
+      'sort @timestamp desc',
+      'limit 20',
+    ]);
   });
 
   test('fits into 24 columns without overlapping widgets', () => {

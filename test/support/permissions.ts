@@ -33,6 +33,10 @@ const SAYS_WHOM_IT_SERVES = 'aws:ResourceTag/appflow-token-refresher-connections
 const ONE_KIND_OF_SIGNATURE =
   'aws:ResourceTag/appflow-token-refresher-connections is there, kms:MessageType is DIGEST, kms:SigningAlgorithm is RSASSA_PKCS1_V1_5_SHA_256';
 
+/** Events of ours alone: nobody who takes over the function can feign an event of another source, or of another kind. */
+const OF_OURS =
+  'events:detail-type is Connection Failed or Connection Recovered or Profile Overwritten, events:source is appflow-token-refresher';
+
 const recorded = (action: string, resource: string, when?: string): Permission => ({
   action,
   resource,
@@ -127,6 +131,13 @@ const servingAnyGrant: readonly Permission[] = [
   recorded('secretsmanager:ListSecrets', '*'),
 ];
 
+/** Telling about a connection, and which flows stop with it. Asked only where there is something to tell. */
+const telling: readonly Permission[] = [
+  recorded('appflow:DescribeFlow', 'flow/*'),
+  recorded('appflow:ListFlows', '*'),
+  recorded('events:PutEvents', 'event-bus/default', OF_OURS),
+];
+
 /** Of each role every permission, and of each why: one that is missing here, or is here in vain, fails a test. */
 export const PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   dispatch: [
@@ -142,6 +153,7 @@ export const PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
     ...keepingTokens,
     ...handingOver,
     ...servingAnyGrant,
+    ...telling,
     implied('sqs:DeleteMessage', 'RefreshQueue', EVENT_SOURCE),
     implied('sqs:GetQueueAttributes', 'RefreshQueue', EVENT_SOURCE),
     implied('sqs:ReceiveMessage', 'RefreshQueue', EVENT_SOURCE),
@@ -162,7 +174,7 @@ export const PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
     ...keepingTokens,
     ...handingOver,
     ...servingAnyGrant,
-    recorded('appflow:DescribeFlow', 'flow/*'),
+    ...telling,
     recorded('appflow:StartFlow', 'flow/*'),
   ],
   schedule: [
@@ -187,6 +199,8 @@ export const NETWORK_PERMISSIONS: readonly Permission[] = [
 export const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
   'appflow:DescribeConnectorProfiles': 'The action has no resource type. It shows no credentials.',
   'appflow:DescribeConnectors': 'The action has no resource type. Connectors belong to AWS.',
+  'appflow:ListFlows':
+    'The action has no resource type. It shows names, triggers and connectors of flows, and no credentials.',
   'ec2:AssignPrivateIpAddresses': 'Lambda makes the interfaces itself, so they have no name beforehand.',
   'ec2:CreateNetworkInterface': 'Lambda makes the interfaces itself, so they have no name beforehand.',
   'ec2:DeleteNetworkInterface': 'Lambda makes the interfaces itself, so they have no name beforehand.',
