@@ -3,7 +3,7 @@ import type { FlowFailure } from '../core/heal.ts';
 import { parseInput } from './input.ts';
 
 const USAGE =
-  "heal takes AppFlow's events 'AppFlow End Flow Run Report', 'AppFlow Scheduled Flow Deactivated' and 'AppFlow Event Flow Deactivated'.";
+  "heal takes AppFlow's events 'AppFlow End Flow Run Report', 'AppFlow Scheduled Flow Deactivated' and 'AppFlow Event Flow Deactivated', and CloudTrail's.";
 
 /** AppFlow writes the zone in brackets behind its times, which `Date` cannot parse. */
 const Time = v.pipe(
