@@ -1,9 +1,12 @@
 /**
- * A local AWS: one loopback server for AppFlow, Secrets Manager, Parameter Store, KMS, SQS, Lambda and CloudWatch Logs. It holds callers to the
- * published rules, and never helps them where the real services would not.
+ * A local AWS: one loopback server for AppFlow, Secrets Manager, Parameter Store, KMS, SQS, Lambda, CloudWatch Logs, EventBridge and CloudTrail. It
+ * holds callers to the published rules, and never helps them where the real services would not.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createAppFlow } from './appflow/appflow.ts';
+import { createCloudTrail } from './cloudtrail/cloudtrail.ts';
+import { createBus } from './events/bus.ts';
+import { createPutEvents } from './events/put-events.ts';
 import { createKms } from './kms/kms.ts';
 import { createEventSourceMapping } from './lambda/event-source-mapping.ts';
 import { createFunctions, type Invoke, UnknownFunction } from './lambda/lambda.ts';
@@ -24,6 +27,10 @@ export interface LocalAwsOptions extends LocalServiceOptions {
   readonly salesforceUrl?: string;
   /** Stands for Lambda: Invoke, RotateSecret and the event source mapping run functions through it. Knows none unless given. */
   readonly invoke?: Invoke;
+  /** Waits by the clock of the services; not at all unless given. */
+  readonly sleep?: (milliseconds: number) => Promise<void>;
+  /** Names the role that a program with this user agent has, for CloudTrail; otherwise the access key alone says who calls. */
+  readonly roleOf?: (userAgent: string) => string | undefined;
 }
 
 export type LocalAws = Awaited<ReturnType<typeof startAws>>;
@@ -45,21 +52,35 @@ export async function startAws(options: LocalAwsOptions) {
 
   const functions = createFunctions(env, options.invoke ?? ((name) => Promise.reject(new UnknownFunction(name))));
   const secrets = createSecretsManager(env, functions.invoke);
-  const appflow = createAppFlow(env, options.salesforceUrl, (arn) => secrets.readForService(arn));
+  const bus = createBus(env, functions.invoke, options.sleep ?? (async () => undefined));
+  const trail = createCloudTrail(env, bus.publish, options.roleOf ?? (() => undefined));
+  const appflow = createAppFlow(env, options.salesforceUrl, (arn) => secrets.readForService(arn), {
+    publish: bus.publish,
+    record: trail.record,
+  });
   const parameters = createParameterStore(env);
   const kms = createKms(env);
   const queues = createQueues(env, () => url);
   const logs = createLogs(env);
   const mapping = createEventSourceMapping(env, queues.queues, functions.invoke);
-  const services = [appflow, secrets, parameters, kms, queues, functions, logs].map(({ service }) => service);
+  const services = [
+    ...[appflow, secrets, parameters, kms, queues, functions, logs, trail].map(({ service }) => service),
+    createPutEvents(env, bus.publish),
+  ];
 
   /** `drop` stands for a connection that broke. */
   async function answer(routed: Routed): Promise<RawReply | 'drop'> {
-    const { service, operation: name, input } = routed;
+    const { service, operation: name, input, caller } = routed;
     const call: Call = { service: service.name, operation: name, input };
     calls.push(call);
     const before = await options.intercept?.(call, 'before');
-    if (before !== undefined) return fault(service, before);
+    const record = (error?: { readonly code: string; readonly message: string }) =>
+      trail.record({ ...call, ...caller, principal: trail.principalOf(caller), error });
+    if (before !== undefined) {
+      // What never arrived was never refused either.
+      if (before !== 'drop') record({ code: before.code, message: before.message ?? '' });
+      return fault(service, before);
+    }
     let reply: RawReply;
     let told: unknown;
     try {
@@ -68,8 +89,11 @@ export async function startAws(options: LocalAwsOptions) {
       told = await operation(input);
       if (!(told instanceof RawReply)) told = formed(told, env.forms);
       reply = told instanceof RawReply ? told : okReply(service, told);
+      record();
     } catch (error) {
-      reply = errorReply(service, asAwsError(error));
+      const refusal = asAwsError(error);
+      reply = errorReply(service, refusal);
+      record(refusal);
     }
     const instead = env.forms.retell?.(call, told);
     if (instead !== undefined) reply = instead instanceof RawReply ? instead : okReply(service, instead);
@@ -114,6 +138,8 @@ export async function startAws(options: LocalAwsOptions) {
     kms: kms.state,
     queue: { ...queues.state, ...mapping },
     logs: logs.state,
+    events: bus.state,
+    trails: trail.state,
     /** Resolves when every rotation and flow run has ended. */
     async settled() {
       await Promise.all([secrets.state.settled(), appflow.state.settled()]);
@@ -126,10 +152,8 @@ export async function startAws(options: LocalAwsOptions) {
 }
 
 function environmentOf(url: string, region: string): Record<string, string> {
-  const endpoints = ['APPFLOW', 'SECRETS_MANAGER', 'SSM', 'KMS', 'SQS', 'LAMBDA', 'CLOUDWATCH_LOGS'].map((name) => [
-    `AWS_ENDPOINT_URL_${name}`,
-    url,
-  ]);
+  const services = ['APPFLOW', 'SECRETS_MANAGER', 'SSM', 'KMS', 'SQS', 'LAMBDA', 'CLOUDWATCH_LOGS', 'EVENTBRIDGE'];
+  const endpoints = [...services, 'CLOUDTRAIL'].map((name) => [`AWS_ENDPOINT_URL_${name}`, url]);
   return {
     ...Object.fromEntries(endpoints),
     AWS_REGION: region,

@@ -25,7 +25,11 @@ const Serverless = v.object({
       ]),
     }),
     rotate: Lambda,
-    heal: Lambda,
+    heal: v.object({
+      ...Lambda.entries,
+      maximumRetryAttempts: v.number(),
+      events: v.array(v.object({ eventBridge: v.object({ pattern: v.record(v.string(), v.unknown()) }) })),
+    }),
   }),
 });
 const Queues = v.object({
@@ -68,6 +72,18 @@ export const mapping = {
   maximumConcurrency: params.default.maximumConcurrency,
   reportBatchItemFailures: functionResponseType !== undefined,
 };
+
+/** Which events are delivered to `heal`, and how often Lambda tries again after an error. */
+export const flowPatterns = functions.heal.events.map(({ eventBridge }) => eventBridge.pattern);
+export const healRetries = functions.heal.maximumRetryAttempts;
+
+/** The name and the ARN that CloudFormation gives to a role of the template. */
+export function ownRoleName(logicalId: string): string {
+  return `${service}-prod-${logicalId}-LOCAL`;
+}
+export function ownRoleArn(logicalId: string): string {
+  return `arn:aws:iam::123456789012:role/${ownRoleName(logicalId)}`;
+}
 
 /** The attributes of the two queues, as SQS takes them. */
 export const deadLettersAttributes = {

@@ -9,11 +9,13 @@ import {
   logGroupName,
   mapping,
   memoryMegabytes,
+  ownRoleName,
   queueAttributes,
   timeoutSeconds,
 } from './deployment.ts';
 import { UnknownFunction } from './lambda/lambda.ts';
 import { withWritten } from './lambda/written.ts';
+import { OWN_ROLE_ARNS, RULES } from './rules.ts';
 import { type LocalSalesforce, startSalesforce } from './salesforce/salesforce.ts';
 import type { Intercept } from './wire/traffic.ts';
 
@@ -32,6 +34,8 @@ export interface LocalWorld {
   invoke(name: FunctionName, event: unknown): Promise<unknown>;
   /** Serves the queue until it is empty of what is visible. */
   serveQueue(): Promise<void>;
+  /** Delivers what is on the event bus, by the rules of the deployment, until nothing is left. A function that fails is tried again later, by the clock. */
+  deliverEvents(): Promise<void>;
   /** One tick of the schedule, and then the queue. */
   tick(): Promise<void>;
   close(): Promise<void>;
@@ -66,11 +70,21 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
     return JSON.parse(JSON.stringify(answer ?? null));
   };
 
-  const aws = await startAws({ now, intercept, salesforceUrl: salesforce.url, invoke });
+  const aws = await startAws({
+    now,
+    intercept,
+    salesforceUrl: salesforce.url,
+    invoke,
+    sleep: clock.sleep,
+    // All functions run in one process with one key here, so that only their name tells them from others.
+    roleOf: (userAgent) =>
+      /(?:^|\s)appflow-token-refresher\/\d/.test(userAgent) ? ownRoleName('RefreshRole') : undefined,
+  });
   const env = {
     ...aws.env,
     LOGIN_HOSTS: 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com,http://127.0.0.1:*',
     QUEUE_URL: createQueues(aws),
+    OWN_ROLE_ARNS: OWN_ROLE_ARNS.join(','),
     ...options.settings,
   };
   const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
@@ -90,6 +104,7 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
     env,
     invoke,
     serveQueue,
+    deliverEvents: () => aws.events.deliver(RULES),
     async tick() {
       await invoke('dispatch', { scheduledTime: now().toISOString() });
       await serveQueue();

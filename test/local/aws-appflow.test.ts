@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import {
   AppflowClient,
+  CreateConnectorProfileCommand,
+  DeleteConnectorProfileCommand,
   DescribeConnectorProfilesCommand,
   DescribeConnectorsCommand,
   DescribeFlowCommand,
@@ -405,6 +407,66 @@ describe('DescribeConnectors', () => {
       'JWT_BEARER',
       'CLIENT_CREDENTIALS',
     ]);
+  });
+});
+
+describe('a profile', () => {
+  beforeEach(() => start());
+
+  const create = (connectorProfileName: string, more: { clientToken?: string } = {}) =>
+    client.send(
+      new CreateConnectorProfileCommand({
+        connectorProfileName,
+        connectorType: 'Salesforce',
+        connectionMode: 'Private',
+        connectorProfileConfig: {
+          connectorProfileProperties: { Salesforce: properties },
+          connectorProfileCredentials: { Salesforce: jwt() },
+        },
+        ...more,
+      }),
+    );
+  const remove = (connectorProfileName: string, forceDelete?: boolean) =>
+    client.send(new DeleteConnectorProfileCommand({ connectorProfileName, forceDelete }));
+
+  it('is made with credentials that Salesforce takes, once for each name', async () => {
+    await create('sf', { clientToken: 't' });
+    await create('sf', { clientToken: 't' });
+    expect(asked).toHaveLength(1);
+    expect(aws.appflow.profile('sf')).toMatchObject({
+      connectionMode: 'Private',
+      properties: { Salesforce: properties },
+    });
+    expect(aws.appflow.credentials('sf')).toEqual(jwt());
+    await expect(create('sf')).rejects.toMatchObject({ name: 'ConflictException' });
+    answer = () => ({ status: 400, body: { error: 'invalid_grant' } });
+    await expect(create('other')).rejects.toMatchObject({ name: 'ConnectorAuthenticationException' });
+    expect(aws.appflow.profile('other')).toBeUndefined();
+  });
+
+  it('is deleted where no flow reads or writes through it, or where that is forced', async () => {
+    for (const name of ['free', 'read', 'written']) aws.appflow.putProfile({ name });
+    const destination = { connectorType: 'Salesforce', connectorProfileName: 'written' };
+    aws.appflow.flows.create({ flowName: 'copy', connectorProfileName: 'read', destination });
+    await remove('free');
+    for (const name of ['read', 'written']) {
+      await expect(remove(name)).rejects.toMatchObject({
+        name: 'ConflictException',
+        message: expect.stringContaining('copy'),
+      });
+      expect(aws.appflow.profile(name)).toBeDefined();
+      await remove(name, true);
+    }
+    expect(aws.appflow.profiles()).toEqual([]);
+    await expect(remove('free', true)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    expect((await aws.appflow.flows.run('copy')).detail['status']).toBe('Execution Failed');
+  });
+
+  it('is made and deleted by those who may', async () => {
+    aws.appflow.putProfile({ name: 'sf' });
+    aws.access.deny([{ action: 'appflow:*ConnectorProfile', resource: '*:connectorprofile/*' }]);
+    await expect(create('new')).rejects.toMatchObject({ name: 'AccessDeniedException' });
+    await expect(remove('sf')).rejects.toMatchObject({ name: 'AccessDeniedException' });
   });
 });
 

@@ -1,26 +1,35 @@
 /** AppFlow: https://docs.aws.amazon.com/appflow/1.0/APIReference/ */
 import { randomUUID } from 'node:crypto';
 import type * as sdk from '@aws-sdk/client-appflow';
+import type { ApiCall, Principal, Publish } from '../wire/events.ts';
 import { type Environment, page, serviceOf, textIn } from '../wire/operation.ts';
 import { AwsError, seconds } from '../wire/replies.ts';
-import { Connection } from './connection.ts';
+import { Connection, type SalesforceCredentials } from './connection.ts';
 import { describe, Flows, listed } from './flows.ts';
 import { Profiles, refused } from './profiles.ts';
 
 /** A `clientToken` is remembered for eight hours. */
 const TOKEN_MEMORY = 8 * 3600 * 1000;
 
-/** `readSecret` is how AppFlow's service principal reads the secret behind a `clientCredentialsArn`. */
+/** What a program that updates a resource with each of its changes calls itself. */
+const CALL = { service: 'appflow', sourceIPAddress: '198.51.100.7' } as const;
+const TERRAFORM = 'APN/1.0 HashiCorp/1.0 Terraform/1.13.4 (+https://www.terraform.io) terraform-provider-aws/6.17.0';
+
+/**
+ * `readSecret` is how AppFlow's service principal reads the secret behind a `clientCredentialsArn`; `publish` puts its events on the bus, and `record`
+ * tells CloudTrail of calls that come another way than by HTTP.
+ */
 export function createAppFlow(
   env: Environment,
   salesforceUrl: string | undefined,
   readSecret: (arn: string) => string | undefined,
+  { publish, record }: { readonly publish: Publish; readonly record: (call: ApiCall) => void },
 ) {
   const profiles = new Profiles(
     env,
     salesforceUrl === undefined ? undefined : new Connection(salesforceUrl, readSecret),
   );
-  const flows = new Flows(env, (name) => profiles.useConnection(name));
+  const flows = new Flows(env, (name) => profiles.useConnection(name), publish);
   const running = new Set<Promise<unknown>>();
   const tokens = new Map<string, { readonly at: number; readonly parameters: string; readonly answer: unknown }>();
 
@@ -73,6 +82,19 @@ export function createAppFlow(
       return { connectorProfileDetails: details, nextToken: found.nextToken };
     },
 
+    CreateConnectorProfile: (input) =>
+      once('CreateConnectorProfile', input, async () => ({ connectorProfileArn: (await profiles.create(input)).arn })),
+
+    DeleteConnectorProfile({ connectorProfileName: name, forceDelete = false }) {
+      profiles.find(name);
+      const using = flows.using(name);
+      if (using.length > 0 && !forceDelete) {
+        const message = `Connector Profile: ${name} is in use by the flows: ${using.join(', ')}`;
+        throw new AwsError('ConflictException', message, 409);
+      }
+      profiles.removeProfile(name);
+    },
+
     UpdateConnectorProfile: (input) =>
       once('UpdateConnectorProfile', input, async () => {
         const { connectorProfileName: name, connectionMode, connectorProfileConfig } = input;
@@ -116,6 +138,22 @@ export function createAppFlow(
 
   const state = Object.assign(profiles, {
     flows,
+    /** As another program updates a profile: whatever the credentials are worth, AppFlow holds them then. Properties stay as they are. */
+    overwriteBy(principal: Principal, name: string, credentials: SalesforceCredentials, userAgent = TERRAFORM) {
+      const { connectionMode, properties } = profiles.overwrite(name, credentials);
+      const connectorProfileConfig = {
+        connectorProfileProperties: properties,
+        connectorProfileCredentials: { Salesforce: credentials },
+      };
+      const input = { connectorProfileName: name, connectionMode, connectorProfileConfig };
+      record({ ...CALL, operation: 'UpdateConnectorProfile', input, principal, userAgent });
+    },
+    /** As another program deletes a profile, flows or not. */
+    deleteBy(principal: Principal, name: string, userAgent = TERRAFORM) {
+      profiles.removeProfile(name);
+      const input = { connectorProfileName: name, forceDelete: true };
+      record({ ...CALL, operation: 'DeleteConnectorProfile', input, principal, userAgent });
+    },
     /** Resolves when no flow is running any more. */
     async settled() {
       while (running.size > 0) await Promise.allSettled(running);

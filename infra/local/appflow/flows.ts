@@ -1,5 +1,6 @@
 /** Flows from Salesforce to S3, unless they are told to write elsewhere: what runs on a connector profile, and the EventBridge events that a run leaves behind. */
 import { randomUUID } from 'node:crypto';
+import { type Publish, secondsOnly } from '../wire/events.ts';
 import type { Environment } from '../wire/operation.ts';
 import { AwsError, seconds } from '../wire/replies.ts';
 import type { Profiles } from './profiles.ts';
@@ -20,6 +21,13 @@ interface Flow {
   lastRun?: { readonly endedAt: Date; readonly error: string | undefined };
 }
 
+interface EndOfRun {
+  readonly executionId: string;
+  readonly startedAt: Date;
+  readonly error: string | null | undefined;
+  readonly message: string | undefined;
+}
+
 interface FlowEnd {
   readonly connectorType: string;
   readonly connectorProfileName?: string;
@@ -29,11 +37,13 @@ export class Flows {
   readonly #env: Environment;
   readonly #useConnection: Profiles['useConnection'];
   readonly #flows = new Map<string, Flow>();
+  readonly #publish: Publish;
   readonly #events: FlowEvent[] = [];
 
-  constructor(env: Environment, useConnection: Profiles['useConnection']) {
+  constructor(env: Environment, useConnection: Profiles['useConnection'], publish: Publish) {
     this.#env = env;
     this.#useConnection = useConnection;
+    this.#publish = publish;
   }
 
   create(
@@ -60,6 +70,13 @@ export class Flows {
   /** In the order in which they were created: AWS promises none. */
   all(): readonly Flow[] {
     return [...this.#flows.values()];
+  }
+
+  /** Those that read or write through a profile. */
+  using(connectorProfileName: string): string[] {
+    return this.all().flatMap(({ flowName, connectorProfileName: source, destination }) =>
+      [source, destination?.connectorProfileName].includes(connectorProfileName) ? [flowName] : [],
+    );
   }
 
   /** Every event so far, in order. */
@@ -92,7 +109,7 @@ export class Flows {
     const refusal = use.ok
       ? undefined
       : errorFrom('Source Salesforce', `${use.error}: ${use.description}, ErrorCode: ConnectorAuthentication.`);
-    return this.#ended(flow, executionId, startedAt, refusal);
+    return this.#ended(flow, { executionId, startedAt, error: refusal, message: refusal });
   }
 
   /**
@@ -102,14 +119,14 @@ export class Flows {
    * @param message what DescribeFlow says of the run, the error unless given
    */
   fail(flowName: string, error: string | null | undefined, message = error ?? '') {
-    const event = this.#ended(this.find(flowName), randomUUID(), this.#env.now(), message);
-    return Object.assign(event, { detail: { ...event.detail, error } });
+    return this.#ended(this.find(flowName), { executionId: randomUUID(), startedAt: this.#env.now(), error, message });
   }
 
-  #ended(flow: Flow, executionId: string, startedAt: Date, error: string | undefined): FlowEvent {
+  /** `message` is what DescribeFlow says of a run that failed, and `error` what the event says. */
+  #ended(flow: Flow, { executionId, startedAt, error, message }: EndOfRun): FlowEvent {
     const endedAt = this.#env.now();
-    flow.lastRun = { endedAt, error };
-    const succeeded = error === undefined;
+    flow.lastRun = { endedAt, error: message };
+    const succeeded = message === undefined;
     const detail = {
       'execution-id': executionId,
       'start-time': zoned(startedAt),
@@ -125,6 +142,7 @@ export class Flows {
 
   #emit(event: FlowEvent): FlowEvent {
     this.#events.push(event);
+    this.#publish(event);
     return event;
   }
 }
@@ -155,12 +173,12 @@ function eventOf(
     ...extra,
   };
   return {
-    version: '0',
+    version: '0' as const,
     id: randomUUID(),
     'detail-type': detailType,
     source: 'aws.appflow',
     account,
-    time: `${now().toISOString().slice(0, 19)}Z`,
+    time: secondsOnly(now()),
     region,
     resources: [flow.flowArn],
     detail,

@@ -1,5 +1,10 @@
 /** The connector profiles, and the credentials that AppFlow holds for them and shows to nobody. */
-import type { ConnectorProfileConfig, ConnectorType, OAuth2GrantType } from '@aws-sdk/client-appflow';
+import type {
+  ConnectorProfileConfig,
+  ConnectorType,
+  CreateConnectorProfileRequest,
+  OAuth2GrantType,
+} from '@aws-sdk/client-appflow';
 import type { Environment } from '../wire/operation.ts';
 import { AwsError, errorOf } from '../wire/replies.ts';
 import type { Wire } from '../wire/validation.ts';
@@ -93,26 +98,47 @@ export class Profiles {
     return connected.use;
   }
 
+  /** Puts credentials into a profile that is there, whatever they are worth. @throws ResourceNotFoundException */
+  overwrite(name: string, credentials: SalesforceCredentials): Profile {
+    const overwritten = { ...this.find(name), lastUpdatedAt: this.#env.now() };
+    this.#held.set(name, credentials);
+    this.#profiles.set(name, overwritten);
+    return overwritten;
+  }
+
+  /** @throws ValidationException, ConflictException, ConnectorAuthenticationException */
+  async create(request: Wire<CreateConnectorProfileRequest>): Promise<Profile> {
+    const { connectorProfileName: name, connectorType, connectionMode, connectorProfileConfig: config } = request;
+    if (this.#profiles.has(name)) {
+      throw new AwsError('ConflictException', `Connector Profile: ${name} already exists`, 409);
+    }
+    const { properties, credentials } = partsOf(config, connectorType);
+    const held = credentials === undefined ? undefined : await this.#tried(credentials);
+    this.putProfile({
+      name,
+      connectorType,
+      connectionMode,
+      ...(properties !== undefined && { properties }),
+      ...(held !== undefined && { credentials: held }),
+    });
+    return this.find(name);
+  }
+
   /**
    * Tries new credentials on Salesforce, then keeps them. Mode and properties are replaced: a property that was not sent is gone.
    * @throws ResourceNotFoundException, ValidationException, ConnectorAuthenticationException, ConflictException
    */
   async update(name: string, connectionMode: Profile['connectionMode'], config: Config): Promise<Profile> {
-    const { connectorType } = this.#find(name);
-    const { connectorProfileProperties: properties, connectorProfileCredentials: credentials } = config;
-    for (const part of [properties, credentials]) {
-      if (part !== undefined && Object.keys(part).join() !== connectorType) {
-        throw refused(`The connector profile configuration must be for the connector type ${connectorType} alone`);
-      }
-    }
+    const { credentials } = partsOf(config, this.find(name).connectorType);
     if (this.#inWork.has(name)) {
       throw new AwsError('ConflictException', `Connector Profile: ${name} is being updated`, 409);
     }
     this.#inWork.add(name);
     try {
-      if (credentials?.Salesforce !== undefined) this.#held.set(name, await this.#tried(credentials.Salesforce));
+      if (credentials !== undefined) this.#held.set(name, await this.#tried(credentials));
       // The date is that of the end.
-      const updated = { ...this.#find(name), connectionMode, properties, lastUpdatedAt: this.#env.now() };
+      const { connectorProfileProperties: properties } = config;
+      const updated = { ...this.find(name), connectionMode, properties, lastUpdatedAt: this.#env.now() };
       this.#profiles.set(name, updated);
       return updated;
     } finally {
@@ -120,7 +146,8 @@ export class Profiles {
     }
   }
 
-  #find(name: string): Profile {
+  /** @throws ResourceNotFoundException */
+  find(name: string): Profile {
     const profile = this.#profiles.get(name);
     if (profile !== undefined) return profile;
     throw new AwsError('ResourceNotFoundException', `Connector Profile: ${name} does not exist`, 404);
@@ -155,4 +182,20 @@ export class Profiles {
     if (grant === 'CLIENT_CREDENTIALS' || (accessToken ?? oAuthRequest?.authCode) === undefined)
       throw blank('AuthCode');
   }
+}
+
+/** What is Salesforce's in a configuration. @throws ValidationException where it is for another connector than that of the profile */
+function partsOf(
+  { connectorProfileProperties, connectorProfileCredentials }: Config,
+  connectorType: ConnectorType,
+): { readonly properties: SalesforceProperties | undefined; readonly credentials: SalesforceCredentials | undefined } {
+  for (const part of [connectorProfileProperties, connectorProfileCredentials]) {
+    if (part !== undefined && Object.keys(part).join() !== connectorType) {
+      throw refused(`The connector profile configuration must be for the connector type ${connectorType} alone`);
+    }
+  }
+  return {
+    properties: connectorProfileProperties?.Salesforce,
+    credentials: connectorProfileCredentials?.Salesforce,
+  };
 }

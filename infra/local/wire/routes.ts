@@ -8,6 +8,15 @@ export interface Routed {
   readonly service: Service;
   readonly operation: string;
   readonly input: unknown;
+  readonly caller: Caller;
+}
+
+/** What a request tells of the one who sent it. */
+export interface Caller {
+  readonly accessKeyId: string;
+  /** Empty where there is none. */
+  readonly userAgent: string;
+  readonly sourceIPAddress: string;
 }
 
 const TARGETS: Readonly<Record<string, ServiceName>> = {
@@ -16,13 +25,20 @@ const TARGETS: Readonly<Record<string, ServiceName>> = {
   TrentService: 'kms',
   AmazonSQS: 'sqs',
   Logs_20140328: 'logs',
+  AWSEvents: 'events',
+  CloudTrail_20131101: 'cloudtrail',
 };
 
 /** @throws AwsError for what no service here would take. */
 export function route(services: readonly Service[], request: IncomingMessage, body: string, region: string): Routed {
   const { service, operation, input } = destination(services, request, body);
-  checkSignature(request.headers.authorization, service.name, region);
-  return { service, operation, input: input() };
+  const { headers, socket } = request;
+  const caller = {
+    accessKeyId: checkSignature(headers.authorization, service.name, region),
+    userAgent: headers['user-agent'] ?? '',
+    sourceIPAddress: socket.remoteAddress ?? '127.0.0.1',
+  };
+  return { service, operation, input: input(), caller };
 }
 
 function destination(services: readonly Service[], { url = '/', method, headers }: IncomingMessage, body: string) {
@@ -33,7 +49,8 @@ function destination(services: readonly Service[], { url = '/', method, headers 
   };
   const target = headers['x-amz-target'];
   if (typeof target === 'string') {
-    const [prefix = '', operation = ''] = target.split('.');
+    // CloudTrail's may have the path of a package before it.
+    const [prefix = '', operation = ''] = target.split('.').slice(-2);
     return { service: find(TARGETS[prefix]), operation, input: () => json(body) };
   }
   const path = new URL(url, 'http://localhost').pathname;
@@ -53,19 +70,21 @@ function destination(services: readonly Service[], { url = '/', method, headers 
   return { service: find('appflow'), operation, input: () => json(body) };
 }
 
-/** The signature itself is not checked, only that there is one, for this service and Region. */
-function checkSignature(authorization: string | undefined, service: ServiceName, region: string): void {
+/** The signature itself is not checked, only that there is one, for this service and Region. Returns the id of the access key. */
+function checkSignature(authorization: string | undefined, service: ServiceName, region: string): string {
   const refuse = (code: string, message: string) => new AwsError(code, message, 403);
   if (authorization === undefined) {
     throw refuse('MissingAuthenticationTokenException', 'Missing Authentication Token');
   }
-  const scope = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(authorization);
+  const scope = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(authorization);
   if (scope === null) {
     throw refuse('IncompleteSignatureException', 'Authorization header is not an AWS signature.');
   }
   const wrong = (wanted: string) => refuse('InvalidSignatureException', `Credential should be scoped to ${wanted}.`);
-  if (scope[1] !== region) throw wrong(`a valid region, not '${scope[1]}'`);
-  if (scope[2] !== service) throw wrong(`correct service: '${service}'`);
+  const [, accessKeyId = '', scopedRegion, scopedService] = scope;
+  if (scopedRegion !== region) throw wrong(`a valid region, not '${scopedRegion}'`);
+  if (scopedService !== service) throw wrong(`correct service: '${service}'`);
+  return accessKeyId;
 }
 
 function json(body: string): unknown {

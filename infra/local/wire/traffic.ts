@@ -1,6 +1,16 @@
 /** What every local service shares: how a test looks at its traffic and breaks it. */
 
-export type ServiceName = 'appflow' | 'secretsmanager' | 'ssm' | 'kms' | 'sqs' | 'lambda' | 'logs' | 'salesforce';
+export type ServiceName =
+  | 'appflow'
+  | 'secretsmanager'
+  | 'ssm'
+  | 'kms'
+  | 'sqs'
+  | 'lambda'
+  | 'logs'
+  | 'events'
+  | 'cloudtrail'
+  | 'salesforce';
 
 /** One request as it reached a local service. `input` is the parsed body; it holds secrets, so print only the names. */
 export interface Call {

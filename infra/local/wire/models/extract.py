@@ -10,12 +10,13 @@ import botocore
 from botocore.session import Session
 
 OPERATIONS = {
-    'appflow': ['DescribeConnectorProfiles', 'UpdateConnectorProfile', 'DescribeConnectors', 'DescribeFlow', 'ListFlows', 'StartFlow'],
+    'appflow': ['DescribeConnectorProfiles', 'CreateConnectorProfile', 'UpdateConnectorProfile', 'DeleteConnectorProfile', 'DescribeConnectors', 'DescribeFlow', 'ListFlows', 'StartFlow'],
     'secretsmanager': ['BatchGetSecretValue', 'CreateSecret', 'DescribeSecret', 'GetSecretValue', 'ListSecretVersionIds', 'ListSecrets', 'PutSecretValue', 'RotateSecret', 'UpdateSecretVersionStage'],
     'ssm': ['DeleteParameter', 'DescribeParameters', 'GetParameter', 'PutParameter'],
     'kms': ['DescribeKey', 'ListResourceTags', 'Sign'],
     'sqs': ['DeleteMessage', 'GetQueueAttributes', 'GetQueueUrl', 'ReceiveMessage', 'SendMessage', 'SendMessageBatch'],
     'events': ['PutEvents'],
+    'cloudtrail': ['DescribeTrails', 'GetTrailStatus'],
     'logs': ['FilterLogEvents'],
 }
 LIMITS = ('min', 'max', 'pattern', 'enum')
