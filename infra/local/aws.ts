@@ -71,7 +71,7 @@ export async function startAws(options: LocalAwsOptions) {
   /** `drop` stands for a connection that broke. */
   async function answer(routed: Routed): Promise<RawReply | 'drop'> {
     const { service, operation: name, input, caller } = routed;
-    const call: Call = { service: service.name, operation: name, input };
+    const call: Call = { service: service.name, operation: name, input, userAgent: caller.userAgent };
     calls.push(call);
     const before = await options.intercept?.(call, 'before');
     const record = (error?: { readonly code: string; readonly message: string }) =>

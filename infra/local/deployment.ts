@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parse } from 'yaml';
+import type { Rule } from './events/bus.ts';
 
 const Lambda = v.object({ timeout: v.number() });
 const Serverless = v.object({
@@ -28,6 +29,7 @@ const Serverless = v.object({
     heal: v.object({
       ...Lambda.entries,
       maximumRetryAttempts: v.number(),
+      environment: v.object({ OWN_ROLE_ARNS: v.tuple([v.literal(','), v.array(v.string())]) }),
       events: v.array(v.object({ eventBridge: v.object({ pattern: v.record(v.string(), v.unknown()) }) })),
     }),
   }),
@@ -42,6 +44,16 @@ const Queues = v.object({
       }),
     }),
     RefreshDeadLetters: v.object({ Properties: v.object({ MessageRetentionPeriod: v.number() }) }),
+  }),
+});
+const Alarms = v.object({
+  Resources: v.object({
+    Notices: v.object({
+      Properties: v.object({
+        EventPattern: v.record(v.string(), v.unknown()),
+        Targets: v.tuple([v.object({ InputPath: v.string() })]),
+      }),
+    }),
   }),
 });
 
@@ -73,17 +85,40 @@ export const mapping = {
   reportBatchItemFailures: functionResponseType !== undefined,
 };
 
-/** Which events are delivered to `heal`, and how often Lambda tries again after an error. */
-export const flowPatterns = functions.heal.events.map(({ eventBridge }) => eventBridge.pattern);
-export const healRetries = functions.heal.maximumRetryAttempts;
-
 /** The name and the ARN that CloudFormation gives to a role of the template. */
 export function ownRoleName(logicalId: string): string {
   return `${service}-prod-${logicalId}-LOCAL`;
 }
-export function ownRoleArn(logicalId: string): string {
+function ownRoleArn(logicalId: string): string {
   return `arn:aws:iam::123456789012:role/${ownRoleName(logicalId)}`;
 }
+
+/** With the ARNs of roles in the place of what names their resources. */
+function withRoles(value: unknown): unknown {
+  if (typeof value === 'string') {
+    const role = /^(\w+Role)\.Arn$/.exec(value)?.[1];
+    return role === undefined ? value : ownRoleArn(role);
+  }
+  if (Array.isArray(value)) return value.map(withRoles);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withRoles(one)]));
+}
+
+const { EventPattern, Targets } = v.parse(Alarms, template('infra/aws/alarms.yml')).Resources.Notices.Properties;
+const toHeal = { functionName: 'heal', maximumRetryAttempts: functions.heal.maximumRetryAttempts };
+
+/** The rules of the default event bus. */
+export const rules: readonly Rule[] = [
+  ...functions.heal.events.map(({ eventBridge: { pattern } }, index) => ({
+    name: `heal-${index + 1}`,
+    pattern: v.parse(v.record(v.string(), v.unknown()), withRoles(pattern)),
+    target: toHeal,
+  })),
+  { name: 'notices', pattern: EventPattern, target: { inputPath: Targets[0].InputPath } },
+];
+
+/** Of the roles whose updates of a profile are no news. */
+export const ownRoleArns = v.parse(v.array(v.string()), withRoles(functions.heal.environment.OWN_ROLE_ARNS[1]));
 
 /** The attributes of the two queues, as SQS takes them. */
 export const deadLettersAttributes = {

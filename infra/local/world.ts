@@ -9,13 +9,14 @@ import {
   logGroupName,
   mapping,
   memoryMegabytes,
+  ownRoleArns,
   ownRoleName,
   queueAttributes,
+  rules,
   timeoutSeconds,
 } from './deployment.ts';
 import { UnknownFunction } from './lambda/lambda.ts';
 import { withWritten } from './lambda/written.ts';
-import { OWN_ROLE_ARNS, RULES } from './rules.ts';
 import { type LocalSalesforce, startSalesforce } from './salesforce/salesforce.ts';
 import type { Intercept } from './wire/traffic.ts';
 
@@ -84,7 +85,7 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
     ...aws.env,
     LOGIN_HOSTS: 'login.salesforce.com,test.salesforce.com,*.my.salesforce.com,http://127.0.0.1:*',
     QUEUE_URL: createQueues(aws),
-    OWN_ROLE_ARNS: OWN_ROLE_ARNS.join(','),
+    OWN_ROLE_ARNS: ownRoleArns.join(','),
     ...options.settings,
   };
   const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
@@ -104,7 +105,7 @@ export async function startWorld(options: LocalWorldOptions): Promise<LocalWorld
     env,
     invoke,
     serveQueue,
-    deliverEvents: () => aws.events.deliver(RULES),
+    deliverEvents: () => aws.events.deliver(rules),
     async tick() {
       await invoke('dispatch', { scheduledTime: now().toISOString() });
       await serveQueue();

@@ -1,15 +1,15 @@
 import { AppflowClient, UpdateConnectorProfileCommand } from '@aws-sdk/client-appflow';
 import { describe, expect, it } from 'vitest';
 import { TRAIL } from '../../infra/local/cloudtrail/cloudtrail.ts';
+import { ownRoleArns, rules } from '../../infra/local/deployment.ts';
 import { matches } from '../../infra/local/events/pattern.ts';
-import { OWN_ROLE_ARNS, RULES } from '../../infra/local/rules.ts';
 import type { BusEvent } from '../../infra/local/wire/events.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 
 const credentials = { oAuth2GrantType: 'JWT_BEARER', jwtToken: 'a.b.c' } as const;
 /** The names of the rules that select an event. */
 const selecting = (event: BusEvent | undefined) =>
-  RULES.filter(({ pattern }) => matches(pattern, event)).map(({ name }) => name);
+  rules.filter(({ pattern }) => matches(pattern, event)).map(({ name }) => name);
 const functionsOf = (world: TestWorld) => world.aws.events.all().map(selecting);
 
 /** An update over HTTP of a program that calls itself so. */
@@ -57,11 +57,11 @@ describe('the rules of the deployment', () => {
       { type: 'IAMUser', userName: 'carol' },
       { type: 'AssumedRole', roleName: 'Deploy' },
       { type: 'AWSService', invokedBy: 'config.amazonaws.com' },
-      { type: 'AssumedRole', roleName: OWN_ROLE_ARNS[0]?.split('role/')[1] ?? '' },
+      { type: 'AssumedRole', roleName: ownRoleArns[0]?.split('role/')[1] ?? '' },
     ] as const)
       world.aws.appflow.overwriteBy(principal, 'sf', credentials);
     world.aws.appflow.deleteBy({ type: 'Root' }, 'sf');
-    const changes = ['profile-changes'];
+    const changes = ['heal-3'];
     expect(functionsOf(world)).toEqual([changes, changes, changes, changes, [], changes]);
   });
 
@@ -71,10 +71,10 @@ describe('the rules of the deployment', () => {
     await updateAs(world, 'local', ['appflow-token-refresher', '1.0.0']);
     await updateAs(world, 'local', ['appflow-token-refresher-cli', '1.0.0']);
     await updateAs(world, 'other', ['appflow-token-refresher', '1.0.0']);
-    expect(functionsOf(world)).toEqual([[], ['profile-changes'], ['profile-changes']]);
-    expect(world.env['OWN_ROLE_ARNS']?.split(',')).toEqual(OWN_ROLE_ARNS);
+    expect(functionsOf(world)).toEqual([[], ['heal-3'], ['heal-3']]);
+    expect(world.env['OWN_ROLE_ARNS']?.split(',')).toEqual(ownRoleArns);
     expect(world.aws.events.all()[0]?.detail).toMatchObject({
-      userIdentity: { sessionContext: { sessionIssuer: { arn: OWN_ROLE_ARNS[0] } } },
+      userIdentity: { sessionContext: { sessionIssuer: { arn: ownRoleArns[0] } } },
     });
   });
 

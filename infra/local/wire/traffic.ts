@@ -18,6 +18,8 @@ export interface Call {
   /** The API's own name (`UpdateConnectorProfile`, `PutSecretValue`); for Salesforce the endpoint and grant (`token:refresh_token`, `userinfo`, `introspect`). */
   readonly operation: string;
   readonly input: unknown;
+  /** As the program that calls says; of AWS's services alone. */
+  readonly userAgent?: string;
 }
 
 /**

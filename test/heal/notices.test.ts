@@ -1,0 +1,244 @@
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { describe, expect, it } from 'vitest';
+import { noticesAdapter } from '../../functions/adapters/notices.ts';
+import type { Notice } from '../../functions/core/ports.ts';
+import { VERSION } from '../../functions/runtime/version.ts';
+import { fakeRun, rejectionOf } from '../support/rules.ts';
+import { START, type TestWorld, testWorld } from '../support/world.ts';
+
+const CI = { type: 'AssumedRole', roleName: 'ci' } as const;
+const OLD = { oAuth2GrantType: 'JWT_BEARER', jwtToken: 'old.and.dead' } as const;
+const TICK = 300;
+
+const told = (world: TestWorld) =>
+  world.aws.events
+    .all()
+    .filter(({ source }) => source === 'appflow-token-refresher')
+    .map((event) => ({ kind: event['detail-type'], ...(event.detail as Notice['detail']) }));
+const kinds = (world: TestWorld) => told(world).map(({ kind, connection }) => `${kind}: ${connection}`);
+const logIn = async (world: TestWorld, profile: string) => (await world.aws.appflow.useConnection(profile)).ok;
+
+async function tick(world: TestWorld, times = 1): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    world.clock.turn(TICK);
+    await world.tick();
+    await world.deliverEvents();
+  }
+}
+
+/** The connection sf, well and refreshed an instant ago, with a flow. */
+async function healthy(): Promise<TestWorld> {
+  const world = await testWorld();
+  world.addJwt('sf');
+  world.aws.appflow.flows.create({
+    flowName: 'accounts',
+    connectorProfileName: 'sf',
+    triggerType: 'Scheduled',
+    schedule: 'rate(1hours)',
+  });
+  await world.refresh(['sf']);
+  world.clock.turn(60);
+  return world;
+}
+
+describe('a profile that another program overwrites', () => {
+  it('holds our credential again when the event was delivered, and its owner is told once who it was', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.aws.appflow.overwriteBy(CI, 'sf', OLD);
+    expect(await logIn(world, 'sf')).toBe(false);
+    world.clock.turn(30);
+    await world.deliverEvents();
+    expect(await logIn(world, 'sf')).toBe(true);
+    const notices = told(world).slice(before);
+    expect(notices).toMatchObject([
+      {
+        kind: 'Profile Overwritten',
+        connection: 'sf',
+        connectorProfileName: 'sf',
+        principal: expect.stringMatching(/assumed-role\/ci\//),
+        flows: [{ flowName: 'accounts', trigger: 'Scheduled rate(1hours)' }],
+      },
+    ]);
+    expect(notices[0]?.summary).toMatch(/by arn:aws:sts::\d+:assumed-role\/ci\/\S+ with .*Terraform\/1\.13\.4/);
+    expect(notices[0]?.summary).toContain('accounts (Scheduled rate(1hours))');
+    expect(world.aws.events.messages().at(-1)?.text).toBe(notices[0]?.summary);
+    expect(world.aws.events.failed()).toEqual([]);
+    // Our own update is no overwriting: nothing goes round in circles.
+    await tick(world, 3);
+    expect(told(world)).toHaveLength(before + 1);
+  });
+
+  it.each([
+    [{ type: 'Root' }, 'arn:aws:iam::123456789012:root'],
+    [{ type: 'IAMUser', userName: 'carol' }, 'arn:aws:iam::123456789012:user/carol'],
+    [{ type: 'AWSService', invokedBy: 'config.amazonaws.com' }, 'config.amazonaws.com'],
+  ] as const)('is refreshed whoever it was: %j', async (principal, name) => {
+    const world = await healthy();
+    world.aws.appflow.overwriteBy(principal, 'sf', OLD);
+    await world.deliverEvents();
+    expect(await logIn(world, 'sf')).toBe(true);
+    expect(told(world).at(-1)).toMatchObject({ kind: 'Profile Overwritten', principal: name });
+  });
+
+  it('by another deployment is told and left alone', async () => {
+    const world = await healthy();
+    world.aws.appflow.overwriteBy(CI, 'sf', OLD, 'aws-sdk-js/3.900.0 appflow-token-refresher/2.0.0');
+    const { lastUpdatedAt } = world.aws.appflow.profile('sf') ?? {};
+    world.clock.turn(30);
+    await world.deliverEvents();
+    expect(world.aws.appflow.profile('sf')?.lastUpdatedAt).toEqual(lastUpdatedAt);
+    expect(told(world).at(-1)).toMatchObject({ kind: 'Profile Overwritten' });
+  });
+
+  it('by our command line is no news', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.aws.appflow.overwriteBy(CI, 'sf', OLD, 'aws-sdk-js/3.900.0 appflow-token-refresher-cli/0.1.0');
+    await world.deliverEvents();
+    expect(told(world)).toHaveLength(before);
+  });
+
+  it('is tried again while AppFlow is down, and told when that is over', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.aws.appflow.overwriteBy(CI, 'sf', OLD);
+    const until = world.clock.now() + 30_000;
+    world.fault = ({ operation }) =>
+      operation === 'UpdateConnectorProfile' && world.clock.now() < until
+        ? { status: 500, code: 'InternalServerException' }
+        : undefined;
+    await world.deliverEvents();
+    expect(await logIn(world, 'sf')).toBe(true);
+    expect(told(world).slice(before)).toMatchObject([{ kind: 'Profile Overwritten' }]);
+  });
+});
+
+describe('a connection that stays broken', () => {
+  it.each([[false], [true]])('is told twice and recovers once, also while another is broken: %s', async (isOther) => {
+    const world = await healthy();
+    if (isOther) {
+      world.addJwt('other');
+      world.salesforce.inactiveUser('other@example.com', true);
+      world.aws.secrets.put('appflow-token-refresher/other', JSON.stringify({ nonsense: true }));
+      await tick(world, 20);
+    }
+    const before = told(world).length;
+    world.salesforce.inactiveUser('integration@example.com', true);
+    await tick(world, 40);
+    const mine = () =>
+      told(world)
+        .slice(before)
+        .filter(({ connection }) => connection === 'sf');
+    expect(mine().map(({ kind }) => kind)).toEqual(['Connection Failed', 'Connection Failed']);
+    expect(mine()[0]).toMatchObject({ flows: [{ flowName: 'accounts' }], grantType: 'JWT_BEARER' });
+    world.salesforce.inactiveUser('integration@example.com', false);
+    await tick(world, 12);
+    expect(mine().map(({ kind }) => kind)).toEqual(['Connection Failed', 'Connection Failed', 'Connection Recovered']);
+    expect(await logIn(world, 'sf')).toBe(true);
+  });
+
+  it('is not told where that passes within the patience of the alarm', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.clock.turn(3_600 - TICK);
+    world.fault = ({ operation }) =>
+      operation === 'UpdateConnectorProfile' ? { status: 500, code: 'InternalServerException' } : undefined;
+    await tick(world);
+    world.fault = undefined;
+    await tick(world, 2);
+    expect(await logIn(world, 'sf')).toBe(true);
+    expect(
+      told(world)
+        .slice(before)
+        .filter(({ kind }) => kind === 'Connection Failed'),
+    ).toEqual([]);
+  });
+
+  it('is told from the dates of its profile where the secrets cannot be read', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.fault = ({ operation }) =>
+      ['BatchGetSecretValue', 'DescribeSecret'].includes(operation)
+        ? { status: 500, code: 'InternalServiceError' }
+        : undefined;
+    await tick(world, 20);
+    expect(told(world).slice(before)).toMatchObject([{ kind: 'Connection Failed', code: 'SECRETS_UNAVAILABLE' }]);
+  });
+});
+
+describe('a profile that is deleted', () => {
+  it('is a failure of its connection, and its making a recovery', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.aws.appflow.deleteBy({ type: 'IAMUser', userName: 'carol' }, 'sf');
+    await world.deliverEvents();
+    await tick(world, 4);
+    expect(told(world).slice(before)).toMatchObject([
+      { kind: 'Connection Failed', code: 'PROFILE_NOT_FOUND', principal: expect.stringContaining('user/carol') },
+    ]);
+    world.addProfile('sf');
+    await tick(world);
+    expect(
+      told(world)
+        .slice(before)
+        .map(({ kind }) => kind),
+    ).toEqual(['Connection Failed', 'Connection Recovered']);
+  });
+
+  it('of nobody is no news', async () => {
+    const world = await healthy();
+    world.addProfile('nobody');
+    const before = kinds(world);
+    world.aws.appflow.deleteBy({ type: 'Root' }, 'nobody');
+    await world.deliverEvents();
+    expect(kinds(world)).toEqual(before);
+  });
+});
+
+describe('a notice that cannot be put', () => {
+  it('fails no refresh, and is logged', async () => {
+    const world = await healthy();
+    world.clock.turn(7_200);
+    world.fault = ({ operation }) =>
+      operation === 'PutEvents' ? { status: 500, code: 'InternalException' } : undefined;
+    const before = told(world).length;
+    expect(await world.refresh(['sf'])).toMatchObject({ ok: true, connections: [{ outcome: 'refreshed' }] });
+    expect(told(world)).toHaveLength(before);
+  });
+
+  it('is an error also where the bus answers 200 and took nothing', async () => {
+    const world = await testWorld();
+    const client = new EventBridgeClient({ endpoint: world.aws.url, maxAttempts: 1 });
+    const adapter = noticesAdapter(async () => client);
+    const notice: Notice = {
+      kind: 'Connection Failed',
+      detail: {
+        connection: 'sf',
+        connectorProfileName: 'sf',
+        since: START.toISOString(),
+        summary: 'x'.repeat(1_100_000),
+      },
+    };
+    expect(await rejectionOf(adapter.put([notice], fakeRun()))).toMatchObject({ code: 'APPFLOW_UNAVAILABLE' });
+    client.destroy();
+  });
+
+  it('is sent ten at a time', async () => {
+    const world = await testWorld();
+    const client = new EventBridgeClient({ endpoint: world.aws.url, maxAttempts: 1 });
+    const detail = { connection: 'sf', connectorProfileName: 'sf', since: START.toISOString(), summary: 'x' };
+    const notices = Array.from({ length: 23 }, (): Notice => ({ kind: 'Connection Failed', detail }));
+    await noticesAdapter(async () => client).put(notices, fakeRun());
+    expect(told(world)).toHaveLength(23);
+    expect(world.aws.calls.filter(({ operation }) => operation === 'PutEvents')).toHaveLength(3);
+    client.destroy();
+  });
+});
+
+it('every call of the functions names the product and its version', async () => {
+  const world = await healthy();
+  const agents = world.aws.calls.map(({ userAgent }) => userAgent);
+  expect(agents.length).toBeGreaterThan(3);
+  for (const agent of agents) expect(agent).toContain(`appflow-token-refresher/${VERSION}`);
+});
