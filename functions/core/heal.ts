@@ -149,7 +149,7 @@ function unknownText(flowName: string, error: FlowError): string {
       ? `a text that is not known here (${error.about})`
       : error.kind === 'log-in'
         ? 'a text that does not say which of its ends was refused'
-        : 'no text, nor does it in the flow';
+        : 'no text, in the event or in the flow,';
   return `AppFlow gives ${what} for why ${flowName} failed, so nothing was done. Read the flow's run history in AppFlow. If it is a refused log-in at Salesforce, refresh its connection by hand, and report the text so that it can be learnt.`;
 }
 

@@ -90,7 +90,8 @@ describe('a flow that failed with a text that nobody knows', () => {
       isUnknown: false,
     });
     const here = world();
-    const length = reason === '' ? 'no text, nor does it in the flow' : 'a text that is not known here (33 characters)';
+    const length =
+      reason === '' ? 'no text, in the event or in the flow,' : 'a text that is not known here (33 characters)';
     await expect(healed(here, event)).resolves.toEqual(unknown(length));
     expect(here.calls).toEqual(['flow accounts']);
     const odd = reason === '' ? 'a text that is not known here (3 characters)' : length;
