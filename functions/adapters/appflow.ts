@@ -183,6 +183,11 @@ export function flowsAdapter(client: AppflowClient): Flows {
       ];
       const source = profilesOf([answer.sourceFlowConfig]);
       const destination = profilesOf(answer.destinationFlowConfigList ?? []);
+      const ends = [answer.sourceFlowConfig, ...(answer.destinationFlowConfigList ?? [])];
+      // S3, EventBridge and other services of AWS have no profile: AppFlow comes to them by IAM.
+      const hasOtherLogIn = ends.some(
+        (end) => (end?.connectorProfileName ?? '') !== '' && end?.connectorType !== 'Salesforce',
+      );
       const { mostRecentExecutionTime, mostRecentExecutionStatus, mostRecentExecutionMessage } =
         answer.lastRunExecutionDetails ?? {};
       const errorTexts = [
@@ -192,6 +197,7 @@ export function flowsAdapter(client: AppflowClient): Flows {
       return {
         connectorProfileNames: [...new Set([...source, ...destination])],
         profilesAt: { source, destination },
+        hasOtherLogIn,
         triggerType: answer.triggerConfig?.triggerType,
         isActive: answer.flowStatus === 'Active',
         lastRunAt: mostRecentExecutionTime,
