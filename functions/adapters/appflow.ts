@@ -188,6 +188,11 @@ export function flowsAdapter(client: AppflowClient): Omit<Flows, 'flowsOf'> {
       ];
       const source = profilesOf([answer.sourceFlowConfig]);
       const destination = profilesOf(answer.destinationFlowConfigList ?? []);
+      const ends = [answer.sourceFlowConfig, ...(answer.destinationFlowConfigList ?? [])];
+      // S3, EventBridge and other services of AWS have no profile: AppFlow comes to them by IAM.
+      const hasOtherLogIn = ends.some(
+        (end) => (end?.connectorProfileName ?? '') !== '' && end?.connectorType !== 'Salesforce',
+      );
       const { mostRecentExecutionTime, mostRecentExecutionStatus, mostRecentExecutionMessage } =
         answer.lastRunExecutionDetails ?? {};
       const errorTexts = [
@@ -197,6 +202,7 @@ export function flowsAdapter(client: AppflowClient): Omit<Flows, 'flowsOf'> {
       return {
         connectorProfileNames: [...new Set([...source, ...destination])],
         profilesAt: { source, destination },
+        hasOtherLogIn,
         triggerType: answer.triggerConfig?.triggerType,
         schedule: answer.triggerConfig?.triggerProperties?.Scheduled?.scheduleExpression,
         isActive: answer.flowStatus === 'Active',

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parse } from '../core/parsing.ts';
+import { publicName } from '../core/wording.ts';
 import { type AwsCall, unreadable } from './aws-call.ts';
 
 /**
@@ -8,6 +9,16 @@ import { type AwsCall, unreadable } from './aws-call.ts';
  */
 export const text = v.nullish(v.string());
 export const date = v.nullish(v.date());
+
+/** An error's code as one among many is given, without the namespace before it and the address behind it that some of AWS's protocols add. */
+export function codeOf(code: string | null | undefined): string {
+  return publicName(
+    code
+      ?.trim()
+      .replace(/^[^#]{0,100}#/, '')
+      .replace(/:.*$/s, ''),
+  );
+}
 
 /** A list, or the empty one where there is none. Entries that are null are left out. */
 export function list<S extends v.GenericSchema>(entry: S) {

@@ -3,16 +3,18 @@ import { withRetries } from '../core/retry.ts';
 import type { Run } from '../core/run.ts';
 import { publicName } from '../core/wording.ts';
 
-/** Error names that AWS services use for throttling; most are modelled by no operation, so they must be known by name. */
+/** Error names that AWS services use for throttling, and for requests that ended before their time; most are modelled by no operation, so they must be known by name. */
 const THROTTLING = new Set([
   'BandwidthLimitExceeded',
   'KmsThrottled',
   'PriorRequestNotComplete',
   'ProvisionedThroughputExceededException',
+  'RequestAbortedException',
   'RequestLimitExceeded',
   'RequestThrottled',
   'RequestThrottledException',
   'RequestTimeout',
+  'RequestTimeoutException',
   'SlowDown',
   'ThrottledException',
   'Throttling',
@@ -25,12 +27,18 @@ const DENIED = new Set([
   'AccessDenied',
   'AccessDeniedException',
   'CredentialsProviderError',
+  'ExpiredToken',
   'ExpiredTokenException',
   'IncompleteSignature',
   'InvalidClientTokenId',
   'InvalidSignatureException',
   'MissingAuthenticationToken',
+  'MissingAuthenticationTokenException',
+  'NotAuthorized',
   'NotAuthorizedException',
+  'OptInRequired',
+  'SignatureDoesNotMatch',
+  'UnauthorizedOperation',
   'UnrecognizedClientException',
 ]);
 
@@ -90,12 +98,20 @@ export function networkCode(error: unknown): string | undefined {
 export function isUnanswered(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const status = httpStatus(error);
-  if (status !== undefined) return status === 502 || status === 504 || isSuccess(status);
+  if (status !== undefined)
+    return status === 502 || status === 504 || isSuccess(status) || (status < 500 && isOfNoService(error));
   return !NOT_SENT_CODES.has(networkCode(error) ?? '');
 }
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
+}
+
+/** What the SDK calls an answer whose body it cannot read, or that names no error: it is of somebody in between, or of nobody. */
+const OF_NO_SERVICE = new Set(['SyntaxError', 'TypeError', 'Unknown', 'UnknownError']);
+
+function isOfNoService({ name }: Error): boolean {
+  return OF_NO_SERVICE.has(name);
 }
 
 function isNetworkError(error: Error): boolean {
@@ -204,11 +220,16 @@ const SERVICES: Readonly<Record<string, string>> = {
   ssm: 'Parameter Store',
 };
 
-/** An answer that is none of the service. Without a cause: a parser's message quotes what it could not read. */
-export function unreadable({ action, resource, unavailable }: AwsCall): RefreshError {
+/**
+ * An answer that is none of the service. Without a cause: a parser's message quotes what it could not read.
+ *
+ * @param status HTTP's, where it tells something
+ */
+export function unreadable({ action, resource, unavailable }: AwsCall, status?: number): RefreshError {
   const service = SERVICES[action.slice(0, action.indexOf(':'))] ?? 'AWS';
   const of = resource === '*' ? '' : ` on ${resource}`;
-  return new RefreshError(unavailable, `The answer to ${action}${of} is not one that ${service} gives.`, {
+  const as = status === undefined ? '' : ` (HTTP ${status})`;
+  return new RefreshError(unavailable, `The answer to ${action}${of}${as} is not one that ${service} gives.`, {
     kind: 'wait',
     ifItDoes: `If it does, see what stands between the function and ${service}, such as a proxy.`,
   });
@@ -220,6 +241,7 @@ function unexpected(error: unknown, call: AwsCall): unknown {
   const status = httpStatus(error);
   if (status === undefined) return error;
   if (isSuccess(status)) return unreadable(call);
+  if (isOfNoService(error)) return unreadable(call, status);
   return new RefreshError(
     call.unavailable,
     `${call.action} on ${call.resource} was refused (${publicName(error.name)}, HTTP ${status}).`,

@@ -32,7 +32,13 @@ export function escrowAdapter(load: () => Promise<SSMClient>, prefix: string, km
         ...(kmsKeyId === undefined ? {} : { KeyId: kmsKeyId }),
       });
       const client = await load();
-      await callAws(call('PutParameter', Name), run, (options) => client.send(command, options), ONCE);
+      const asked = call('PutParameter', Name);
+      await callAws(
+        asked,
+        run,
+        async (options) => readable(PutAnswer, await client.send(command, options), asked),
+        ONCE,
+      );
       return `the parameter ${Name}`;
     },
     async find(connection, run) {
@@ -80,6 +86,8 @@ export function escrowAdapter(load: () => Promise<SSMClient>, prefix: string, km
   };
 }
 
+/** Parameter Store numbers what it took. Another answer is no proof that a token was kept. */
+const PutAnswer = v.object({ Version: v.number() });
 const ParameterAnswer = v.object({ Parameter: v.object({ Value: v.string() }) });
 const ListAnswer = v.object({ Parameters: list(v.object({ Name: text, ARN: text })), NextToken: text });
 

@@ -4,8 +4,8 @@ import { RefreshError } from '../core/errors.ts';
 import type { Envelope, Queue } from '../core/ports.ts';
 import { withRetries } from '../core/retry.ts';
 import type { Run } from '../core/run.ts';
-import { enumerated, publicName } from '../core/wording.ts';
-import { list, readable, text } from './aws-answer.ts';
+import { enumerated } from '../core/wording.ts';
+import { codeOf, list, readable, text } from './aws-answer.ts';
 import { type AwsCall, awsErrorKind, isDenial, translateAwsError } from './aws-call.ts';
 
 /** The most messages that SendMessageBatch takes. */
@@ -100,7 +100,7 @@ class NotTaken extends Error {
 
   constructor(failed: readonly v.InferOutput<typeof Failure>[]) {
     super('SQS did not take all messages');
-    this.#codes = [...new Set(failed.map(({ Code }) => publicName(Code)))];
+    this.#codes = [...new Set(failed.map(({ Code }) => codeOf(Code)))];
     this.mayPass = failed.every(({ SenderFault }) => SenderFault !== true);
   }
 

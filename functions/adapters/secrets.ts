@@ -9,8 +9,7 @@ import * as v from 'valibot';
 import { RefreshError } from '../core/errors.ts';
 import type { ListedSecret, Secrets, SecretVersion } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
-import { publicName } from '../core/wording.ts';
-import { date, list, pages, readable, text } from './aws-answer.ts';
+import { codeOf, date, list, pages, readable, text } from './aws-answer.ts';
 import { callAws, isDenial, unreadable } from './aws-call.ts';
 import { keptTags } from './kept-tags.ts';
 import {
@@ -169,11 +168,6 @@ function listed(
     changedAt: LastChangedDate ?? CreatedDate ?? new Date(0),
     tags: tagsOf(tags.filter(({ Key }) => tagNames.has(Key ?? ''))),
   };
-}
-
-/** An error's code without the namespace that some of AWS's protocols put before it. */
-function codeOf(errorCode: string | null | undefined): string {
-  return publicName(errorCode?.replace(/^.{0,100}#/, ''));
 }
 
 /** What BatchGetSecretValue says of one id. Its message is not repeated. */

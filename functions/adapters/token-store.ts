@@ -8,12 +8,12 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import * as v from 'valibot';
-import { RefreshError } from '../core/errors.ts';
+import { RefreshError, Unanswered } from '../core/errors.ts';
 import type { StoredVersion, TokenStore } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { date, list, pages, readable, text } from './aws-answer.ts';
 import { callAws, unreadable } from './aws-call.ts';
-import { call, inDeletion, meant, ValueEntry, versionOf } from './secret-call.ts';
+import { call, inDeletion, keyTrouble, meant, ValueEntry, versionOf } from './secret-call.ts';
 
 /** The most versions on a page of ListSecretVersionIds. */
 const PAGE = 100;
@@ -86,8 +86,16 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         Description: 'Tokens kept by appflow-token-refresher. Read them if you must, never write them.',
         ...(kmsKeyId === undefined ? {} : { KmsKeyId: kmsKeyId }),
       };
-      return callAws(call('CreateSecret', name), run, (options) =>
-        unlessExists(() => client.send(new CreateSecretCommand(input), options)),
+      const asked = call('CreateSecret', name);
+      // The secret is what is being made: what is not there is the key that it is to be encrypted under.
+      const meanings = {
+        ...asked.meanings,
+        ResourceNotFoundException: (cause: Error) => keyTrouble(name, 'encrypted', cause),
+      };
+      return callAws({ ...asked, meanings }, run, (options) =>
+        unlessExists(async () =>
+          readable(putAnswer(versionId), await client.send(new CreateSecretCommand(input), options), asked),
+        ),
       );
     },
     put({ name, versionId, value, stages, attempts }, run) {
@@ -97,10 +105,14 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         SecretString: value.reveal(),
         ...(stages === undefined ? {} : { VersionStages: [...stages] }),
       };
+      const asked = call('PutSecretValue', name);
       return callAws(
-        call('PutSecretValue', name),
+        asked,
         run,
-        (options) => unlessExists(() => client.send(new PutSecretValueCommand(input), options)),
+        (options) =>
+          unlessExists(async () =>
+            readable(putAnswer(versionId), await client.send(new PutSecretValueCommand(input), options), asked),
+          ),
         attempts,
       );
     },
@@ -112,13 +124,18 @@ export function tokenStoreAdapter(client: SecretsManagerClient, kmsKeyId: string
         ...(from === undefined ? {} : { RemoveFromVersionId: from }),
         ...(to === undefined ? {} : { MoveToVersionId: to }),
       };
-      await callAws(call('UpdateSecretVersionStage', name), run, (options) =>
-        client.send(new UpdateSecretVersionStageCommand(input), options),
+      const asked = call('UpdateSecretVersionStage', name);
+      const answer = await callAws(asked, run, async (options) =>
+        readable(MoveAnswer, await client.send(new UpdateSecretVersionStageCommand(input), options), asked),
       );
+      if (meant(answer.Name ?? answer.ARN, [name]) === undefined) throw Unanswered.of(unreadable(asked));
     },
   };
 }
 
+/** Secrets Manager repeats the id of what it took. Another answer is no proof that a token was stored. */
+const putAnswer = (versionId: string) => v.object({ VersionId: v.literal(versionId) });
+const MoveAnswer = v.object({ Name: text, ARN: text });
 const ValueAnswer = v.object({ ...ValueEntry.entries, CreatedDate: date });
 const StagesAnswer = v.object({
   Name: text,

@@ -60,17 +60,17 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
     refreshed: { served: [], bugs: [] },
     isUnknown: false,
   });
-  const otherwise = () => nothing('This run did not fail because of its credentials; nothing to do.');
+  const otherwise = () => nothing(`${flowName} did not fail because of its credentials at Salesforce; nothing to do.`);
   const unknown = (error: FlowError): Healed => ({ ...nothing(unknownText(flowName, error)), isUnknown: true });
-  if (failure.endedWell) return nothing('This run ended well; nothing to do.');
+  if (failure.endedWell) return nothing('This run did not fail; nothing to do.');
   const told = readFlowError(failure.reason);
   if (told.kind === 'other') return otherwise();
   if (told.kind === 'unknown' && !failure.isDeactivated) return unknown(told);
   const flow = await ports.flows.flow(flowName, run);
   if (flow === undefined) return nothing(`${flowName} does not exist any more.`);
-  const error = told.kind === 'log-in' ? told : mostTelling([told, ...flow.errorTexts.map(readFlowError)]);
+  const error = isCertain(told) ? told : mostTelling([told, ...flow.errorTexts.map(readFlowError)]);
   if (error.kind === 'other') return otherwise();
-  if (error.kind !== 'log-in') return unknown(error);
+  if (error.kind !== 'log-in' || (error.isOfAnybody === true && flow.hasOtherLogIn)) return unknown(error);
 
   const startedAt = failure.startedAt ?? flow.lastRunAt ?? failure.eventTime;
   const all = await listedTargets(context);
@@ -131,16 +131,25 @@ export async function heal(failure: FlowFailure, context: Context): Promise<Heal
   return report('healed', `The connection of ${flowName} is fresh. ${await startAgain(failure, flow, context)}`);
 }
 
-/** The first that is known; else the first that there is. */
+/** Whether it is known what failed, and that it is of Salesforce or is not. */
+function isCertain(error: FlowError): boolean {
+  return error.kind === 'other' || (error.kind === 'log-in' && error.isOfAnybody !== true);
+}
+
+/** The first that is certain; else the first log-in; else the first that there is. */
 function mostTelling(errors: readonly FlowError[]): FlowError {
-  const isKnown = ({ kind }: FlowError) => kind === 'log-in' || kind === 'other';
-  return errors.find(isKnown) ?? errors.find(({ kind }) => kind === 'unknown') ?? { kind: 'none' };
+  const first = (kind: FlowError['kind']) => errors.find((error) => error.kind === kind);
+  return errors.find(isCertain) ?? first('log-in') ?? first('unknown') ?? { kind: 'none' };
 }
 
 /** For a person who can read the text itself: of the text, only what is safe to show. */
 function unknownText(flowName: string, error: FlowError): string {
   const what =
-    error.kind === 'unknown' ? `a text that is not known here (${error.about})` : 'no text, nor does it in the flow';
+    error.kind === 'unknown'
+      ? `a text that is not known here (${error.about})`
+      : error.kind === 'log-in'
+        ? 'a text that does not say which of its ends was refused'
+        : 'no text, in the event or in the flow,';
   return `AppFlow gives ${what} for why ${flowName} failed, so nothing was done. Read the flow's run history in AppFlow. If it is a refused log-in at Salesforce, refresh its connection by hand, and report the text so that it can be learnt.`;
 }
 

@@ -39,6 +39,8 @@ export interface Flow {
   readonly connectorProfileNames: readonly string[];
   /** The same, by where they stand. */
   readonly profilesAt: Readonly<Record<FlowEnd, readonly string[]>>;
+  /** Whether another end than Salesforce has a profile, and so logs in as well. */
+  readonly hasOtherLogIn: boolean;
   readonly triggerType: 'Scheduled' | 'Event' | 'OnDemand' | undefined;
   /** Of a scheduled flow, such as `rate(1hours)`. */
   readonly schedule?: string | undefined;

@@ -54,7 +54,7 @@ export function parseFlowEvent(event: unknown): FlowFailure {
     startedAt: detail['start-time'] ?? undefined,
     eventTime: time,
     isDeactivated,
-    endedWell: !isDeactivated && /^(?:execution )?success/i.test(detail.status),
+    endedWell: !isDeactivated && /^(?:execution )?(?:success|cancel)/i.test(detail.status),
     reason: isDeactivated ? detail['deactivation-reason'] : detail.error,
   };
 }

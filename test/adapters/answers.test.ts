@@ -130,6 +130,11 @@ describe('a batch of secrets', () => {
     ['AccessDeniedException', 'ACCESS_DENIED'],
     ['AccessDenied', 'ACCESS_DENIED'],
     ['com.amazonaws.secretsmanager#AccessDeniedException', 'ACCESS_DENIED'],
+    ['AccessDeniedException:http://internal.amazon.com/coral/com.amazon.coral.service/', 'ACCESS_DENIED'],
+    ['com.amazon.coral.service#ResourceNotFoundException:http://internal.amazon.com/', 'SECRET_NOT_FOUND'],
+    ['NotAuthorized', 'ACCESS_DENIED'],
+    ['UnauthorizedOperation', 'ACCESS_DENIED'],
+    [`AccessDeniedException#${MARKER}`, 'SECRETS_UNAVAILABLE'],
     ['DecryptionFailure', 'ACCESS_DENIED'],
     ['DecryptionFailureException', 'ACCESS_DENIED'],
     ['ResourceNotFoundException', 'SECRET_NOT_FOUND'],
@@ -455,6 +460,51 @@ describe('an answer that is none of the service', () => {
     }
   });
 
+  it.each([{}, null, { VersionId: null }, { VersionId: 'w'.repeat(32) }, { message: MARKER }])(
+    'is no proof that anything was stored: %j',
+    async (body) => {
+      const [name, versionId, value] = ['t/a', 'v'.repeat(32), new Redacted('x')] as const;
+      const [from, stage] = [undefined, 'L'];
+      for (const [operation, change] of Object.entries({
+        PutSecretValue: () => ports.store.put({ name, versionId, value }, run),
+        CreateSecret: () => ports.store.create('t/new', versionId, value, run),
+        UpdateSecretVersionStage: () => ports.store.moveStage({ name, stage, from, to: versionId }, run),
+        PutParameter: () => ports.escrow.keep('x', value, run),
+      })) {
+        retell(operation, body);
+        const error = await change().catch((thrown: unknown) => thrown);
+        expect(error, operation).toBeInstanceOf(Unanswered);
+        expect(await outcome(() => Promise.reject(error)), operation).toBe('SECRETS_UNAVAILABLE');
+      }
+    },
+  );
+
+  it.each([
+    [401, `<html>${MARKER}</html>`],
+    [403, `<html>${MARKER}</html>`],
+    [407, MARKER],
+    [302, ''],
+    [403, ''],
+    [403, JSON.stringify({ message: MARKER })],
+    [400, JSON.stringify({ __type: { a: MARKER } })],
+  ])('is not said to be a refusal of it, and may have come after a change: HTTP %i %s', async (status, body) => {
+    aws.forms.retell = () => new RawReply(status, {}, body);
+    const read = await ports.secrets.value('t/a', run).catch((thrown: unknown) => thrown);
+    expect(read).toMatchObject({
+      code: 'SECRETS_UNAVAILABLE',
+      message: `The answer to secretsmanager:GetSecretValue on t/a (HTTP ${status}) is not one that Secrets Manager gives.`,
+    });
+    expect(read).not.toBeInstanceOf(Unanswered);
+    const put = ports.store.put({ name: 't/a', versionId: 'v'.repeat(32), value: new Redacted('x') }, run);
+    await expect(put).rejects.toBeInstanceOf(Unanswered);
+  });
+
+  it('to the making of a secret may be that its key does not exist', async () => {
+    retell('CreateSecret', new RawReply(400, {}, JSON.stringify({ __type: 'ResourceNotFoundException' })));
+    const create = ports.store.create('t/new', 'v'.repeat(32), new Redacted('x'), run);
+    await expect(create).rejects.toMatchObject({ code: 'ACCESS_DENIED', message: expect.stringContaining('KMS key') });
+  });
+
   it('to a put may still mean that it was applied, so that no lease is released for it', async () => {
     retell('PutSecretValue', html);
     const put = ports.store.put({ name: 't/a', versionId: 'v'.repeat(32), value: new Redacted('x') }, run);
@@ -494,6 +544,12 @@ describe('the queue', () => {
     [{ Successful: [taken('7')] }, 'APPFLOW_UNAVAILABLE'],
     [{ Failed: [failed('0', { Code: MARKER }), failed('1'), failed('2')] }, 'APPFLOW_UNAVAILABLE'],
     [{ Failed: ['0', '1', '2'].map((id) => failed(id, { Code: 'AccessDenied', SenderFault: true })) }, 'ACCESS_DENIED'],
+    [
+      {
+        Failed: ['0', '1', '2'].map((id) => failed(id, { Code: 'com.amazonaws.sqs#AccessDenied', SenderFault: true })),
+      },
+      'ACCESS_DENIED',
+    ],
     [{ Failed: ['0', '1', '2'].map((id) => failed(id, { Code: null, SenderFault: null })) }, 'APPFLOW_UNAVAILABLE'],
     [new RawReply(200, {}, `<html>${MARKER}</html>`), 'APPFLOW_UNAVAILABLE'],
   ])('that answers %j took nothing: %s', async (body, code) => {

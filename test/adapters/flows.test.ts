@@ -17,6 +17,7 @@ const flowOn = (...connectorProfileNames: string[]): Flow => ({
   lastRunAt: undefined,
   profilesAt: { source: connectorProfileNames, destination: [] },
   errorTexts: [],
+  hasOtherLogIn: false,
 });
 
 /** @param described what DescribeFlow finds; flows that are not in there were deleted since they were listed */

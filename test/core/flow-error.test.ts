@@ -36,27 +36,62 @@ describe('a text of AppFlow that tells of a refused log-in at Salesforce', () =>
   );
 
   it.each([
+    'INVALID_SESSION_ID',
+    'Session expired or invalid',
+    'expired access/refresh token',
+    'Expired accessrefresh token',
+    'InvalidSessionId : Unable to find session from session id',
+    'Bad_OAuth_Token',
+    'ip restricted or invalid login hours',
+    'The flow failed to authenticate with Salesforce too often.',
+    'Salesforce: authentication failed',
+    'The Salesforce access token has expired.',
+    'INVALID_SESSION_ID came back for the flow to s3://lake',
+    from('Salesforce', SESSION),
+  ])('may name no end where only Salesforce says so: %s', (text) => {
+    expect(readFlowError(text)).toEqual({ kind: 'log-in', end: undefined });
+  });
+
+  it.each([
     'User could not be AUTHENTICATED',
     'not authorized',
     'not authorised',
     'bad auth: code',
     'an OAuth error',
     'invalid_grant',
-    'INVALID_SESSION_ID',
-    'Session expired or invalid',
     'expired access token',
     'expired refresh token',
     'wrong credentials',
+    'The credentials have expired.',
     'HTTP 401 came back',
     '401',
     'ConnectorAuthFailure',
-    'The flow failed to authenticate with Salesforce too often.',
+    'The connector profile of 2024 authentication failed',
     'Error authenticating to connector: invalid_client_id (Service: Appflow, Status Code: 401, Request ID: 1)',
-    'INVALID_SESSION_ID came back for the flow to s3://lake',
-    from('Salesforce', SESSION),
-  ])('may name no end: %s', (text) => {
-    expect(readFlowError(text)).toEqual({ kind: 'log-in', end: undefined });
+    'Handshake failed: 401::Authentication invalid, channel=/meta/handshake',
+  ])('is marked where any other service may say it too: %s', (text) => {
+    expect(readFlowError(text)).toEqual({ kind: 'log-in', end: undefined, isOfAnybody: true });
   });
+
+  it.each([
+    '{"error":"app_not_found","error_description":"External client app is not installed in this org"}',
+    'invalid_assertion: JWT has expired',
+    'invalid_app_access: user is not admin approved to access this app',
+    '{"exceptionCode":"InvalidSessionId","exceptionMessage":"Unable to find session from session id"}',
+    'ip restricted or invalid login hours',
+    'LOGIN_DURING_RESTRICTED_TIME: no',
+    'INACTIVE_USER: user is inactive',
+    'The access token is invalid or has been revoked.',
+  ])('has many words: %s', (details) => {
+    expect(readFlowError(from('Source Salesforce', details))).toEqual({ kind: 'log-in', end: 'source' });
+  });
+
+  it.each(['Salesforce (Source)', 'Source Connector Salesforce', 'Source Salesforce CRM', '"Source Salesforce"'])(
+    'may call it otherwise: %s',
+    (service) => {
+      expect(readFlowError(from(service, SESSION))).toEqual({ kind: 'log-in', end: 'source' });
+    },
+  );
 
   it('is found behind what is said of another end', () => {
     const both = [
@@ -83,6 +118,10 @@ describe('a text of AppFlow that tells of something else', () => {
     from('Source Salesforce Pardot', 'INVALID_SESSION_ID'),
     from('Source SalesforceMarketingCloud', 'Session expired or invalid'),
     from('Source Acme CRM (custom)', 'authentication failure'),
+    from('Source Acme, Inc.', 'invalid_grant'),
+    from('Source Ünited: CRM', 'invalid_grant: expired access/refresh token'),
+    from('Source Acme Connector With A Name Of Very Many Words', 'invalid_grant'),
+    from('Source Salesforce Data Cloud', 'invalid_grant'),
     from('Destination Redshift', 'the Salesforce column AccessToken__c: invalid_grant'),
     from('ServiceNow', 'User Not Authenticated'),
   ])('names another end: %s', (text) => {
@@ -101,6 +140,11 @@ describe('a text of AppFlow that tells of something else', () => {
     'AADSTS50173: the grant has expired: invalid_grant https://login.microsoftonline.com/x',
     'Access Denied (Service: Amazon S3; Status Code: 401; Error Code: AccessDenied)',
     'Snowflake said: authentication token has expired',
+    'AccessDeniedException: no permission for the credentials (Service: AWSSecretsManager; Status Code: 400)',
+    'The credentials cannot be read from Secrets Manager.',
+    'Insufficient Lake Formation permission(s): not authorized',
+    'The query of Athena failed: not authorized',
+    'AppFlow could not assume the IAM role; not authorized',
     'The connection to amazonaws.com was not authorized: arn:aws:iam::123456789012:role/x',
   ])('is of AWS or of another service: %s', (text) => {
     expect(readFlowError(text)).toEqual({ kind: 'other' });
@@ -123,6 +167,16 @@ describe('a text of AppFlow that tells of something else', () => {
     'API_DISABLED_FOR_ORG: API is not enabled for this Organization or Partner',
     'invalid_grant: login rate exceeded',
     '{"error":"rate_limit_exceeded"} for the access token',
+    '{"error":"unknown_error","error_description":"retry your request"}',
+    'Error while authenticating: Read timed out',
+    'Authentication error: 503 Service Unavailable',
+    "No such column 'OAuth' on entity 'Account': authentication failed",
+    "sObject type 'Unauthorized' is not supported.",
+    'TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET: unauthorized',
+    'SELF_REFERENCE_FROM_TRIGGER: session expired',
+    'TRANSFER_REQUIRES_READ: authorized',
+    'FLOW_ELEMENT_ERROR: unauthorized',
+    'PORTAL_USER_ALREADY_EXISTS_FOR_CONTACT: authenticated user',
   ])('is of the data or the limits of Salesforce: %s', (details) => {
     expect(readFlowError(details)).toEqual({ kind: 'other' });
     expect(readFlowError(from('Source Salesforce', details))).toEqual({ kind: 'other' });
@@ -140,6 +194,11 @@ describe('a text of AppFlow that nobody knows', () => {
     ['The author of the record is unknown.', '36 characters'],
     ['Record 4012 was refused.', '24 characters'],
     ['x401x', '5 characters'],
+    ['Record contains wrong credentials', '33 characters'],
+    ['The credentials page', '20 characters'],
+    ['The field OAuthToken__c is wrong', '32 characters'],
+    ['Salesforce authentication failed while writing to S3', '52 characters'],
+    ['SOMETHING_NEW: unauthorized', '27 characters; codes SOMETHING_NEW'],
     ['The basket is tokenless.', '24 characters'],
     ['the sandbox reauths', '19 characters'],
     ['401 records were not written', '28 characters'],
@@ -159,6 +218,20 @@ describe('a text of AppFlow that nobody knows', () => {
     });
   });
 
+  it.each(['Credential expiry date is given twice', 'Record contains wrong credentials', 'The OAuth page was shown'])(
+    "is none of a log-in because of AppFlow's own words around it: %s",
+    (details) => {
+      expect(readFlowError(from('Destination Salesforce', details))).toMatchObject({ kind: 'unknown' });
+    },
+  );
+
+  it('is told with a connector that may be another than Salesforce', () => {
+    expect(readFlowError(from('Source Acme-Salesforce', SESSION))).toMatchObject({
+      kind: 'unknown',
+      about: expect.stringMatching(/; from a connector that may be another than Salesforce at the source$/),
+    });
+  });
+
   it('has nothing of it repeated but what reads as a code', () => {
     const places = ['', 'ErrorCode: ', 'error: "', 'service Source ', 'Status Code: ', '"errorCode":"', 'X_Y: '];
     fc.assert(
@@ -170,7 +243,16 @@ describe('a text of AppFlow that nobody knows', () => {
   });
 
   it('is read at once, however long it is', () => {
-    for (const piece of ['service Source ', 'A_', 'status ', 'error:', '401 ', 'not authorized to perform: ']) {
+    for (const piece of [
+      'service Source ',
+      'service Source x ',
+      'connection ',
+      'A_',
+      'status ',
+      'error:',
+      '401 ',
+      'not authorized to perform: ',
+    ]) {
       const started = performance.now();
       readFlowError(piece.repeat(20_000));
       expect(performance.now() - started, piece).toBeLessThan(200);

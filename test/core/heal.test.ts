@@ -16,6 +16,7 @@ const FAILURE: FlowFailure = {
 const FLOW: Flow = {
   connectorProfileNames: ['one'],
   profilesAt: { source: ['one'], destination: [] },
+  hasOtherLogIn: false,
   triggerType: 'OnDemand',
   isActive: true,
   lastRunAt: undefined,
@@ -43,7 +44,7 @@ const SOURCE =
 const TARGET = SOURCE.replace('Source', 'Destination');
 
 describe('a flow that failed for another reason than its credentials', () => {
-  const said = 'This run did not fail because of its credentials; nothing to do.';
+  const said = 'accounts did not fail because of its credentials at Salesforce; nothing to do.';
 
   it.each([REDSHIFT, 'INVALID_FIELD: No such column on entity Account'])('is left alone: %s', async (reason) => {
     const here = world();
@@ -54,7 +55,7 @@ describe('a flow that failed for another reason than its credentials', () => {
 
   it('did not fail where the run ended well', async () => {
     const here = world();
-    await expect(healed(here, { endedWell: true })).resolves.toEqual(nothing('This run ended well; nothing to do.'));
+    await expect(healed(here, { endedWell: true })).resolves.toEqual(nothing('This run did not fail; nothing to do.'));
     expect(here.calls).toEqual([]);
   });
 });
@@ -89,13 +90,44 @@ describe('a flow that failed with a text that nobody knows', () => {
       isUnknown: false,
     });
     const here = world();
-    const length = reason === '' ? 'no text, nor does it in the flow' : 'a text that is not known here (33 characters)';
+    const length =
+      reason === '' ? 'no text, in the event or in the flow,' : 'a text that is not known here (33 characters)';
     await expect(healed(here, event)).resolves.toEqual(unknown(length));
     expect(here.calls).toEqual(['flow accounts']);
     const odd = reason === '' ? 'a text that is not known here (3 characters)' : length;
     await expect(healed(world({ errorTexts: ['', 'odd'] }), event)).resolves.toEqual(unknown(odd));
     here.flows.clear();
     await expect(healed(here, event)).resolves.toEqual(nothing('accounts does not exist any more.'));
+  });
+});
+
+describe('a flow whose other end logs in too', () => {
+  const unclear =
+    "AppFlow gives a text that does not say which of its ends was refused for why accounts failed, so nothing was done. Read the flow's run history in AppFlow. If it is a refused log-in at Salesforce, refresh its connection by hand, and report the text so that it can be learnt.";
+
+  it.each(['invalid_grant', 'Authentication failed', 'HTTP 401'])(
+    'is left alone, and reported, where anybody may have said that: %s',
+    async (reason) => {
+      const here = world({ hasOtherLogIn: true });
+      for (const isDeactivated of [false, true])
+        await expect(healed(here, { reason, isDeactivated })).resolves.toEqual({
+          ...nothing(unclear),
+          isUnknown: true,
+        });
+      expect(here.calls).toEqual(['flow accounts', 'flow accounts']);
+      await expect(healed(world(), { reason })).resolves.toMatchObject({ report: { outcome: 'healed' } });
+    },
+  );
+
+  it('is healed where only Salesforce says that, or the description of the flow names it', async () => {
+    const here = world({ hasOtherLogIn: true });
+    await expect(healed(here, { reason: SOURCE })).resolves.toMatchObject({ report: { outcome: 'healed' } });
+    const told = world({ hasOtherLogIn: true, errorTexts: ['Unauthorized', SOURCE] });
+    await expect(healed(told)).resolves.toMatchObject({ report: { outcome: 'healed' } });
+    await expect(healed(world({ errorTexts: [REDSHIFT] }))).resolves.toMatchObject({
+      report: { outcome: 'nothing-to-do' },
+      isUnknown: false,
+    });
   });
 });
 

@@ -86,7 +86,7 @@ describe('heal', () => {
     const world = await failing('OnDemand');
     const event = await world.aws.appflow.flows.run('accounts');
     const other = { ...event, detail: { ...event.detail, error: 'The S3 bucket does not exist.' } };
-    expect((await heal(world, other)).message).toContain('did not fail because of its credentials');
+    expect((await heal(world, other)).message).toContain('did not fail because of its credentials at Salesforce');
     const good = { ...event, detail: { ...event.detail, error: undefined, status: 'Execution Successful' } };
     expect(await heal(world, good)).toMatchObject({ outcome: 'nothing-to-do' });
     world.aws.appflow.putProfile({ name: 'marketo', connectorType: 'Marketo' });
@@ -168,6 +168,34 @@ describe('heal', () => {
     expect([updates(world), starts(world)]).toEqual([0, []]);
   });
 
+  it('spends nothing for a refusal that a destination with a log-in of its own may have meant', async () => {
+    const world = await failing('OnDemand');
+    const destinations = {
+      Snowflake: { connectorProfileName: 'lake' },
+      Redshift: { connectorProfileName: 'dwh' },
+      EventBridge: {},
+    };
+    for (const [connectorType, profile] of Object.entries(destinations)) {
+      world.aws.appflow.flows.create({
+        flowName: 'copy',
+        connectorProfileName: 'sf',
+        destination: { connectorType, ...profile },
+      });
+      const event = world.aws.appflow.flows.fail('copy', 'Error authenticating to connector: Unauthorized (401)');
+      world.clock.turn(5);
+      const outcome = connectorType === 'EventBridge' ? 'healed' : 'nothing-to-do';
+      expect(await heal(world, event), connectorType).toMatchObject({ outcome });
+    }
+    expect(updates(world)).toBe(1);
+  });
+
+  it('takes a run that somebody cancelled for none that failed', async () => {
+    const world = await failing('OnDemand');
+    const event = world.aws.appflow.flows.fail('accounts', null, 'INVALID_SESSION_ID');
+    const cancelled = { ...event, detail: { ...event.detail, status: 'Execution Canceled' } };
+    expect(await heal(world, cancelled)).toMatchObject({ message: 'This run did not fail; nothing to do.' });
+  });
+
   it('refreshes the destination where that is what failed to log in', async () => {
     const world = await failing('OnDemand');
     world.addJwt('to');
@@ -210,6 +238,6 @@ describe('heal', () => {
     ] as const)
       expect((await heal(world, { ...event, detail: { ...event.detail, [key]: value } })).outcome).toBe('healed');
     const well = { ...event.detail, status: 'Execution Successful' };
-    expect((await heal(world, { ...event, detail: well })).message).toContain('ended well');
+    expect((await heal(world, { ...event, detail: well })).message).toContain('did not fail; nothing');
   });
 });

@@ -177,7 +177,12 @@ describe('a profile that is deleted', () => {
     expect(told(world).slice(before)).toMatchObject([
       { kind: 'Connection Failed', code: 'PROFILE_NOT_FOUND', principal: expect.stringContaining('user/carol') },
     ]);
-    world.addProfile('sf');
+    world.aws.appflow.putProfile({
+      name: 'sf',
+      properties: { instanceUrl: 'https://example.my.salesforce.com' },
+      createdAt: new Date(world.clock.now()),
+      lastUpdatedAt: new Date(world.clock.now()),
+    });
     await tick(world);
     expect(
       told(world)
