@@ -173,11 +173,17 @@ function heldBytes(text: string): Buffer | undefined {
     if (index < end) continue;
     const run = /^[A-Za-z0-9+/_\s"'`,\\|>\ue000-\ue002-]+/.exec(text.slice(index))?.[0] ?? '';
     end = index + run.length;
-    const bytes = Buffer.from(run.replace(/[^A-Za-z0-9+/_-]/g, ''), 'base64');
-    if (isLayer(bytes)) return bytes;
-    // What follows it may have been taken for more of it.
-    const der = bytes.subarray(0, derLength(bytes) ?? 0);
-    if (der.length === derLength(bytes) && shapeOf(der) !== 'other') return der;
+    // What follows it may have been taken for more of it: the name of the next value, or the next string.
+    for (const part of [
+      run,
+      run.replace(/[^A-Za-z0-9+/_-]{1,20}[\w-]{0,60}[^A-Za-z0-9+/_-]{0,20}$/, ''),
+      run.replace(/["',].*$/s, ''),
+    ]) {
+      const bytes = Buffer.from(part.replace(/[^A-Za-z0-9+/_-]/g, ''), 'base64');
+      if (isLayer(bytes)) return bytes;
+      const der = bytes.subarray(0, derLength(bytes) ?? 0);
+      if (der.length === derLength(bytes) && shapeOf(der) !== 'other') return der;
+    }
   }
   return undefined;
 }

@@ -291,6 +291,14 @@ describe('a good key', () => {
       await expect(signs(text)).resolves.toBe(true);
   });
 
+  it('signs in base64 of any length before other values', async () => {
+    // Without padding nothing but the sign behind it ends the base64.
+    for (const blanks of ['', ' ', '  '])
+      for (const text of [base64(`${leaf.pkcs8}${blanks}`), base64(base64(`${leaf.pkcs8}${blanks}${blanks}`))])
+        for (const held of [JSON.stringify({ key: text, more: 'x' }), `key: !!binary |\n  ${text}\nother: 1\n`])
+          await expect(signs(held)).resolves.toBe(true);
+  });
+
   it('is read in no time, however the text is made', () => {
     const units = [
       '-',
