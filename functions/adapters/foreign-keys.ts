@@ -41,59 +41,91 @@ const HEADS: readonly (Form & { readonly head: string })[] = [
 ];
 
 /** By what the text says near its beginning, in this order. */
-const TEXTS: readonly (Form & { readonly text: RegExp })[] = [
+const TEXTS: readonly (Form & { readonly text: RegExp; readonly isOutermost?: true })[] = [
   {
-    text: /^[\s"']*PuTTY-User-Key-File-/,
+    text: /PuTTY-User-Key-File-\d/,
     says: 'is a PuTTY key (.ppk)',
     cure: 'Convert it: puttygen KEY.ppk -O private-openssh -o KEY, then ssh-keygen -p -N "" -m PEM -f KEY',
   },
   {
-    text: /^[\s"']*(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S{1,20}) /,
+    text: /^[\s"']*(?:(?:sk-)?(?:ssh|ecdsa)-[\w@.-]{2,50} |AAAA[BCE][23]N[hz])/,
     says: 'is a public key of OpenSSH; the private one is needed',
     cure: 'Convert a copy of the private file to PEM: ssh-keygen -p -N "" -m PEM -f COPY',
   },
   {
-    text: /["']kty["']\s{0,4}:/,
+    text: /^(?!.*\bd\\{0,9}["']?\s{0,4}:).*\bkty\\{0,9}["']?\s{0,4}:/s,
+    says: 'is the public half of a JWK (JSON Web Key); the private one is needed',
+    cure: 'Store the private key as PEM: the JWK that has the member d, converted, or the file that it was made from.',
+  },
+  {
+    text: /\bkty\\{0,9}["']?\s{0,4}:/,
     says: 'is a JWK (JSON Web Key), not PEM',
     cure: `Convert it: node -p 'crypto.createPrivateKey({format:"jwk",key:JSON.parse(fs.readFileSync("KEY.json"))}).export({type:"pkcs8",format:"pem"})'`,
   },
   {
-    text: /<RSAKeyValue>/i,
+    text: /<RSA(?:KeyValue|Parameters)>/i,
     says: 'is an RSA key in XML, as .NET writes it',
     cure: 'Export it as PEM: rsa.ExportPkcs8PrivateKeyPem() in .NET.',
   },
   {
-    text: /^[\s"']*(?:\$ANSIBLE_VAULT;|ENC\[|vault:v\d|AQICAH|AgV4)|"sops"\s{0,4}:/,
+    text: /^[\s"']*(?:ENC\[|vault:v\d|AQICAH|AgV4)|\$ANSIBLE_VAULT;|\bsops["']?\s{0,4}:|^age-encryption\.org|^.?GITCRYPT/,
     says: 'is encrypted by another tool',
     cure: 'Decrypt it first: the secret itself is encrypted by KMS.',
   },
   {
-    text: /^[\s"']*arn:aws/,
-    says: 'is an ARN, and no key',
+    text: /^[\s"']*(?:arn:aws|alias\/)/,
+    says: 'is an ARN or alias, and no key',
     cure: 'Store the key itself; a key that lives in KMS is named by kmsKeyId.',
   },
   {
-    text: /^[\s"']*(?:fileb?:\/\/|[~@./]|[A-Za-z]:\\)[^\n]{0,300}\s*$|^[\s"']*[\w./\\:~ -]{1,300}\.(?:pem|key|p12|pfx|crt|cer|der|jks|ppk|p8)[\s"']*$/i,
+    text: /^[\s"']*(?:\$\{|\$[A-Z_]{2,60}["'\s]*$|\{\{|#\{|<[^<>\n]{0,80}>["'\s]*$|\*{3}|•|\.{3}|…|[[(<](?:redacted|hidden|sensitive|masked|known after|object)|redacted|change.?me|your[-_ ]|placeholder|xxx|\$\(|`|%\w{1,60}%["'\s]*$|@@|__[A-Z]|@Microsoft\.KeyVault|op:\/\/|!(?:Ref|Sub|GetAtt)|(?:var|local|data|module)\.\w)|^[\s"']*(?:to-?do|tbd|null|none|nil|undefined|n\/a|dummy|secret|test|-)["'\s]*$/i,
+    says: 'is a placeholder, and no key',
+    cure: 'Fill in the key: what should have put it there did not run, or found nothing.',
+  },
+  {
+    text: /^[\s"']*(?:fileb?:\/\/|s3:\/\/|https?:\/\/|[~@./]|[A-Za-z]:\\|\\\\|[%$]\w{1,60}%?[\\/])[^\n]{0,300}\s*$|^[\s"']*[\w./\\:~ -]{1,300}\.(?:pem|key|p12|pfx|crt|cer|der|jks|ppk|p8|txt|enc)[\s"']*$/i,
     says: 'is the name of a file, and not what is in it',
     cure: 'Store what is in the file. In one line: openssl base64 -A -in KEY.pem',
   },
   {
-    text: /^[\s"']*(?:\$\{|\{\{|<[^<>\n]{0,80}>|\*{3}|\[?redacted|change.?me|xxx|\$\(|%\w{1,60}%)/i,
-    says: 'is a placeholder, and no key',
-    cure: 'Fill in the key: what should have put it there did not run, or found nothing.',
+    text: /^\s*<(?:!doctype|html|\?xml|head|body|script)\b/i,
+    says: 'is a page of HTML or XML, and no key',
+    cure: 'Store the key itself: what fetched it may have got the page of a log-in.',
   },
   {
     text: /BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY|CERTIFICATE)/i,
     says: 'has lost the dashes of its BEGIN line',
     cure: 'Store it as it was made: the first line begins with five hyphens, -----BEGIN. In one line: openssl base64 -A -in KEY.pem',
   },
+  {
+    text: /-{2,5} {0,2}END [A-Z0-9 ]{0,40}(?:PRIVATE KEY|CERTIFICATE)/i,
+    says: 'has lost its BEGIN line',
+    cure: 'Store the whole file: the first line begins with five hyphens, -----BEGIN. In one line: openssl base64 -A -in KEY.pem',
+  },
+  {
+    // Text has neither of these; what is no text was made into some.
+    text: /[\0\ufffd]/,
+    isOutermost: true,
+    says: 'is binary, and was stored as if it were text',
+    cure: 'Store it in base64, in one line: openssl base64 -A -in FILE',
+  },
 ];
 
 /** What was given instead of PEM, where it is one of the things that are often taken for it. */
 export function foreignForm({ layers }: Reading): Form | undefined {
-  const bytes = layers.map((layer) => layer.bytes?.subarray(0, 16).toString('hex') ?? '');
   // Bytes first: base64 may look like the name of a file.
-  const byHead = HEADS.find(({ head }) => bytes.some((start) => start.startsWith(head)));
+  const byHead = layers.map(({ bytes }) => bytes && foreignBytes(bytes)).find((form) => form !== undefined);
   const texts = layers.map((layer) => layer.text.slice(0, 4_000));
-  return byHead ?? TEXTS.find((form) => texts.some((start) => form.text.test(start)));
+  return (
+    byHead ??
+    TEXTS.find(({ text, isOutermost }) =>
+      (isOutermost === true ? texts.slice(0, 1) : texts).some((start) => text.test(start)),
+    )
+  );
+}
+
+/** The same of bytes alone. */
+export function foreignBytes(bytes: Buffer): Form | undefined {
+  const start = bytes.subarray(0, 16).toString('hex');
+  return HEADS.find(({ head }) => start.startsWith(head));
 }

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify, X509Certificate } from 'node:crypto';
 import type { KeyProblem } from '../core/connection/connection.ts';
 import type { Redacted } from '../core/redacted.ts';
-import { type Form, foreignForm } from './foreign-keys.ts';
+import { type Form, foreignBytes, foreignForm } from './foreign-keys.ts';
 import { type Block, readPem, shapeOf } from './pem.ts';
 
 const FEWEST_BITS = 2048;
@@ -17,20 +17,31 @@ const MOST_BITS = 8192;
 const MOST_PUBLIC_BYTES = 1_200;
 
 /**
- * The private key in a text that holds PEM, PEM in base64, or bare DER in base64: the first block that is called a private key, wherever it
- * stands. What a tool has put around or into it is taken away, so the key is tried before it is believed.
+ * The private key in a text that holds PEM, PEM in base64, or bare DER in base64: the first that can be used, wherever it stands; where none can,
+ * what is wrong with the first. What a tool has put around or into it is taken away, so the key is tried before it is believed.
  */
 export function privateKeyIn(text: Redacted): KeyObject | KeyProblem {
   const reading = readPem(text.reveal());
-  const block = reading.blocks.find(isPrivate);
-  if (block === undefined)
-    return withoutKey(reading.blocks) ?? inWords(foreignForm(reading), 'is no PEM, nor PEM in base64');
-  const { label, der, isLocked } = block;
-  if (isLocked || label.startsWith('ENCRYPTED')) return LOCKED;
-  if (label === 'OPENSSHPRIVATEKEY') return OPENSSH;
-  if (label === 'ECPRIVATEKEY') return ELLIPTIC;
-  if (label === 'DSAPRIVATEKEY') return otherType('dsa');
-  if (typeof der === 'string') return { says: der, cure: WHOLE_FILE };
+  let problem: KeyProblem | undefined;
+  for (const block of reading.blocks.filter((one) => kindOf(one) === 'private')) {
+    const key = keyOf(block);
+    if (!('says' in key)) return key;
+    problem ??= key;
+  }
+  return problem ?? withoutKey(reading.blocks) ?? inWords(foreignForm(reading), 'is no PEM, nor PEM in base64');
+}
+
+function keyOf({ label, der, bytes, isLocked }: Block): KeyObject | KeyProblem {
+  if (isLocked) return LOCKED;
+  if (typeof der === 'string') {
+    if (label.startsWith('ENCRYPTED')) return LOCKED;
+    if (label === 'OPENSSHPRIVATEKEY') return OPENSSH;
+    if (label.startsWith('SSH2')) return SSH2;
+    if (label === 'ECPRIVATEKEY') return ELLIPTIC;
+    if (label === 'DSAPRIVATEKEY') return otherType('dsa');
+    // A label is soon changed, as if that converted anything.
+    return (bytes && foreignBytes(bytes)) ?? { says: der, cure: WHOLE_FILE };
+  }
   const shape = shapeOf(der);
   if (shape === 'locked') return LOCKED;
   if (shape === 'sec1') return ELLIPTIC;
@@ -70,12 +81,6 @@ function canSign(key: KeyObject): boolean {
   }
 }
 
-/** A block that is called a private key, or one without a label that has the shape of one. */
-function isPrivate({ label, der }: Block): boolean {
-  if (label !== '') return label.endsWith('PRIVATEKEY');
-  return typeof der !== 'string' && ['pkcs8', 'pkcs1', 'sec1', 'dsa', 'locked'].includes(shapeOf(der));
-}
-
 /** What is said of blocks among which there is no private key. */
 function withoutKey(blocks: readonly Block[]): KeyProblem | undefined {
   const kinds = new Set(blocks.map(kindOf));
@@ -106,17 +111,20 @@ function withoutKey(blocks: readonly Block[]): KeyProblem | undefined {
 
 type BlockKind = 'private' | 'certificate' | 'public' | 'request' | 'pkcs12' | 'pkcs7' | 'pgp' | 'parameters' | 'other';
 
-function kindOf(block: Block): BlockKind {
-  const { label, der } = block;
-  if (isPrivate(block)) return 'private';
+/** Labels are often wrong, so what the bytes are comes first, where their shape tells one kind alone. */
+function kindOf({ label, der, isLocked }: Block): BlockKind {
   if (label.startsWith('PGP')) return 'pgp';
+  if (label.endsWith('PARAMETERS')) return 'parameters';
+  if (label.endsWith('CRL')) return 'other';
+  const shape = typeof der === 'string' || isLocked ? 'other' : shapeOf(der);
+  if (shape === 'pkcs8' || shape === 'pkcs1' || shape === 'sec1' || shape === 'dsa' || shape === 'locked')
+    return 'private';
+  if (shape !== 'other') return shape;
+  if (label.endsWith('PRIVATEKEY')) return 'private';
   if (label.endsWith('CERTIFICATEREQUEST')) return 'request';
   if (label.endsWith('CERTIFICATE')) return 'certificate';
   if (label.endsWith('PUBLICKEY')) return 'public';
-  if (label.endsWith('PARAMETERS')) return 'parameters';
-  if (label === 'PKCS7' || label === 'CMS') return 'pkcs7';
-  const shape = typeof der === 'string' ? 'other' : shapeOf(der);
-  return shape === 'certificate' || shape === 'public' || shape === 'pkcs12' || shape === 'pkcs7' ? shape : 'other';
+  return label === 'PKCS7' || label === 'CMS' ? 'pkcs7' : 'other';
 }
 
 /**
@@ -210,6 +218,10 @@ const LOCKED: KeyProblem = {
 const OPENSSH: KeyProblem = {
   says: "is in OpenSSH's own format",
   cure: 'Convert a copy of the file to PEM, without a passphrase: ssh-keygen -p -N "" -m PEM -f COPY',
+};
+const SSH2: KeyProblem = {
+  says: 'is in the format of ssh.com',
+  cure: 'Convert a copy of the file to PEM, without a passphrase: ssh-keygen -i -f KEY > COPY, then ssh-keygen -p -N "" -m PEM -f COPY',
 };
 const PKCS12: KeyProblem = {
   says: 'is a PKCS#12 file (.p12, .pfx)',

@@ -47,11 +47,9 @@ export function unescaped(given: string): string {
     );
   }
   text = text.replace(/<\/?[a-z][^<>\n]{0,200}>/gi, '\n').replace(/_x000[AD]_/gi, '\n');
-  if (/%(?:0[AD]|2[0BDF]|3D)/i.test(text)) {
+  if (/%(?:25)*(?:0[AD]|2[0BDF]|3D)/i.test(text)) {
     if (/BEGIN\+/i.test(text)) text = text.replaceAll('+', ' ');
-    text = text.replace(/%(25)*([0-7][0-9a-f])/gi, (_, __, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
+    text = text.replace(/%(?:25)*([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   }
   if (/=(?:0A|0D|3D|20|2D)/.test(text))
     text = text.replace(/=([0-7][0-9A-F])/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));

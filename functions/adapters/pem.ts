@@ -13,6 +13,7 @@ export type Shape =
   | 'dsa'
   | 'locked'
   | 'certificate'
+  | 'request'
   | 'public'
   | 'pkcs12'
   | 'pkcs7'
@@ -25,6 +26,8 @@ export interface Block {
   readonly isLocked: boolean;
   /** One whole value of DER, or why there is none, as the end of a sentence. */
   readonly der: Buffer | string;
+  /** What its base64 decodes to, where that is no DER. */
+  readonly bytes?: Buffer;
 }
 
 /** A text, and the bytes that it was decoded from where it was. */
@@ -47,8 +50,10 @@ export function readPem(given: string): Reading {
   for (let layer = layers[0]; layer !== undefined; layer = layers.at(-1)) {
     const text = unquoted(unescaped(layer.text));
     const blocks = blocksIn(text);
-    if (blocks.length > 0) return { blocks, layers };
-    const bytes = layers.length > MOST_LAYERS ? undefined : encodedBytes(text);
+    // Windows puts whatever it encodes between the lines of a certificate, PEM too.
+    const framed = blocks.find(({ bytes }) => bytes !== undefined && isLayer(bytes))?.bytes;
+    if (blocks.length > 0 && framed === undefined) return { blocks, layers };
+    const bytes = layers.length > MOST_LAYERS ? undefined : (framed ?? encodedBytes(text));
     if (bytes === undefined) break;
     layers.push({ text: textOf(bytes), bytes });
     if (derLength(bytes) === bytes.length) return { blocks: [{ label: '', isLocked: false, der: bytes }], layers };
@@ -61,15 +66,22 @@ const MARKER = /-{2,24}[ \t]{0,4}(BEGIN|END)([\s+_][A-Z0-9\s+_]{1,60}|[A-Z0-9]{3
 
 function blocksIn(text: string): Block[] {
   const markers = [...text.matchAll(MARKER)];
+  const verbOf = (marker: RegExpExecArray | undefined) => marker?.[1]?.toUpperCase();
   return markers.flatMap((marker, n) => {
-    const [whole, verb = '', label = ''] = marker;
-    if (verb.toUpperCase() !== 'BEGIN') return [];
+    const [whole, , label = ''] = marker;
+    const name = label.replace(/[\s+_]/g, '').toUpperCase();
+    if (verbOf(marker) === 'END') {
+      // What it ended, where the line that began it was not copied.
+      const previous = markers[n - 1];
+      if (verbOf(previous) === 'BEGIN') return [];
+      const { der } = derIn(text.slice(previous === undefined ? 0 : previous.index + previous[0].length, marker.index));
+      return typeof der === 'string' ? [] : [{ label: name, isLocked: false, der }];
+    }
     const next = markers[n + 1];
     const body = text.slice(marker.index + whole.length, next?.index);
     const isLocked = /Proc-Type[\s:]{1,6}4,\s{0,4}ENCRYPTED/i.test(body);
-    const name = label.replace(/[\s+_]/g, '').toUpperCase();
-    const isOpen = next?.[1]?.toUpperCase() !== 'END' || name === 'TRUSTEDCERTIFICATE';
-    return [{ label: name, isLocked, der: derIn(body, isOpen) }];
+    const isOpen = verbOf(next) !== 'END' || name === 'TRUSTEDCERTIFICATE';
+    return [{ label: name, isLocked, ...derIn(body, isOpen) }];
   });
 }
 
@@ -78,13 +90,14 @@ function blocksIn(text: string): Block[] {
  *
  * @param isOpen whether something may follow it: the block has no end, or one of OpenSSL's own kinds
  */
-function derIn(body: string, isOpen: boolean): Buffer | string {
+function derIn(body: string, isOpen = false): Pick<Block, 'der' | 'bytes'> {
   const candidates = spellings(body).map((spelling) => Buffer.from(spelling, 'base64'));
   const whole = candidates.find((bytes) => derLength(bytes) === bytes.length);
-  if (whole !== undefined) return whole;
-  const longer = isOpen ? candidates.find((bytes) => (derLength(bytes) ?? Infinity) < bytes.length) : undefined;
-  if (longer !== undefined) return longer.subarray(0, derLength(longer));
-  return trouble(body, candidates[0] ?? Buffer.alloc(0));
+  if (whole !== undefined) return { der: whole };
+  const longer = isOpen ? candidates.find(beginsWithDer) : undefined;
+  if (longer !== undefined) return { der: longer.subarray(0, derLength(longer)) };
+  const [bytes = Buffer.alloc(0)] = candidates;
+  return { der: trouble(body, bytes), bytes };
 }
 
 /** What a body may have meant, the likeliest first. Its length says which of them it was. */
@@ -99,14 +112,19 @@ function spellings(body: string): readonly string[] {
   const lines = body.split('\n').filter((line) => line.trim() !== '');
   const inner = lines.map((line) => line.trim().replaceAll(' ', '+')).join('');
   const outer = lines.map((line) => line.replaceAll(' ', '+')).join('');
-  // A shell that eats backslashes leaves the n of \n.
+  // A shell that eats backslashes leaves the n of \n; a person may have written the other slash.
   const eaten = (width: number) => {
-    const line = new RegExp(`^r?n((?:[A-Za-z0-9+/]{${width}}r?n)*[A-Za-z0-9+/]{1,${width}})r?n$`).exec(plain)?.[1];
-    return line === undefined ? '' : line.replace(new RegExp(`([A-Za-z0-9+/]{${width}})r?n`, 'g'), '$1');
+    const end = '(?:/?r)?/?n';
+    const line = new RegExp(`^${end}((?:[A-Za-z0-9+/]{${width}}${end})*[A-Za-z0-9+/]{1,${width}}?)${end}$`).exec(
+      plain,
+    )?.[1];
+    return line === undefined ? '' : line.replace(new RegExp(`([A-Za-z0-9+/]{${width}})${end}`, 'g'), '$1');
   };
+  // Headers as of RFC 1421, and a carriage return as a terminal shows it.
+  const headless = onlyBase64(body.replace(/^[^\n:]{0,60}:[^\n]*$/gm, '').replaceAll('^M', ''));
   // A backslash that ended a line, before a line that began with n, r or t, looks like an escape.
   const letters = onlyBase64(body.replace(/\n[\ue000-\ue002]/g, (mark) => 'nrt'.charAt(mark.charCodeAt(1) - 0xe000)));
-  return [plain, onlyBase64(inner), onlyBase64(outer), eaten(64), eaten(76), letters];
+  return [plain, onlyBase64(inner), onlyBase64(outer), headless, eaten(64), eaten(76), letters];
 }
 
 function trouble(body: string, bytes: Buffer): string {
@@ -137,14 +155,47 @@ function strangers(body: string): readonly string[] {
   return STRANGERS.flatMap(([sign, name]) => (sign.test(body) ? [name] : []));
 }
 
-/** Bytes out of base64, base64url or hexadecimal; `undefined` where the text is none of these. */
+/** Bytes out of base64, base64url or hexadecimal; `undefined` where the text neither is one of these nor holds one. */
 function encodedBytes(text: string): Buffer | undefined {
-  const signs = text
-    .replace(/^\s*data:[\w.+/;=-]{0,100}base64,/i, '')
-    .replace(/^\s*[\w.-]{1,60}\s{0,3}[:=]\s{0,3}(?=["'`]?(?:LS0t|MI[IG]))/, '')
-    .replace(/[\s"'`,;\\|>\ue000-\ue002]/g, '');
-  if (/^(?:[0-9a-f]{2}){64,}$/i.test(signs)) return Buffer.from(signs, 'hex');
-  return /^[A-Za-z0-9+/_-]{8,}={0,2}$/.test(signs) ? Buffer.from(signs, 'base64') : undefined;
+  const digits = text.replace(/0x|[\s:"'`,;-]/gi, '');
+  if (/^(?:[0-9a-f]{2}){64,}$/i.test(digits)) return Buffer.from(digits, 'hex');
+  const signs = text.replace(/[\s"'`,;\\|>\ue000-\ue002]/g, '');
+  return heldBytes(text) ?? (/^[A-Za-z0-9+/_-]{8,}={0,2}$/.test(signs) ? Buffer.from(signs, 'base64') : undefined);
+}
+
+/** Runs of base64 that are looked at, in a text that holds more than one value. */
+const MOST_RUNS = 20;
+
+/** PEM or DER that stands in base64 within another text: a manifest, a line of a shell, an object of JSON. */
+function heldBytes(text: string): Buffer | undefined {
+  let end = 0;
+  for (const { index } of [...text.matchAll(/[A-Za-z0-9+/]{40,}/g)].slice(0, MOST_RUNS)) {
+    if (index < end) continue;
+    const run = /^[A-Za-z0-9+/_\s"'`,\\|>\ue000-\ue002-]+/.exec(text.slice(index))?.[0] ?? '';
+    end = index + run.length;
+    // What follows it may have been taken for more of it: the name of the next value, or the next string.
+    for (const part of [
+      run,
+      run.replace(/[^A-Za-z0-9+/_-]{1,20}[\w-]{0,60}[^A-Za-z0-9+/_-]{0,20}$/, ''),
+      run.replace(/["',].*$/s, ''),
+    ]) {
+      const bytes = Buffer.from(part.replace(/[^A-Za-z0-9+/_-]/g, ''), 'base64');
+      if (isLayer(bytes)) return bytes;
+      const der = bytes.subarray(0, derLength(bytes) ?? 0);
+      if (der.length === derLength(bytes) && shapeOf(der) !== 'other') return der;
+    }
+  }
+  return undefined;
+}
+
+/** Whether bytes are text that holds PEM, or one more layer of base64. */
+function isLayer(bytes: Buffer): boolean {
+  const text = textOf(bytes);
+  return /^[A-Za-z0-9+/=_\s-]{64,}$/.test(text) || blocksIn(unquoted(unescaped(text))).length > 0;
+}
+
+function beginsWithDer(bytes: Buffer): boolean {
+  return (derLength(bytes) ?? Infinity) < bytes.length;
 }
 
 interface Element {
@@ -201,5 +252,9 @@ export function shapeOf(der: Buffer): Shape {
   if (first.tag !== SEQUENCE) return 'other';
   if (second.tag === BIT_STRING) return 'public';
   if (second.tag === OCTET_STRING) return 'locked';
-  return second.tag === SEQUENCE && parts[2]?.tag === BIT_STRING ? 'certificate' : 'other';
+  if (second.tag !== SEQUENCE || parts[2]?.tag !== BIT_STRING) return 'other';
+  // What is signed begins with a version in a request (RFC 2986), in brackets in a certificate, and with a serial number in one of version 1.
+  const signed = elementAt(der, first.start);
+  const isVersion = signed?.tag === INTEGER && signed.end === signed.start + 1 && der[signed.start] === 0;
+  return isVersion ? 'request' : 'certificate';
 }

@@ -35,6 +35,7 @@ const PRE_AUTHORISE =
   "Pre-authorise the integration user of {connection} for the app: in its policies, 'Admin approved users are pre-authorized', and a permission set or profile of the user. Then run refresh for {connection}.";
 const MY_DOMAIN = "Set {loginUrl} in {secret} to the org's My Domain, https://DOMAIN.my.salesforce.com";
 const OWN_ORG = `${MY_DOMAIN}: an External Client App is known there alone. If that is what it is, install or enable the app in that org, or correct clientId.`;
+const NO_ENDPOINT = `${MY_DOMAIN}: the host that was asked gives out no tokens, or the org of {connection} has moved from it.`;
 const AUDIENCE =
   'Correct audience in {secret} to the login host of this org: https://login.salesforce.com, https://test.salesforce.com or its My Domain, which External Client Apps ask for.';
 const CLIENT_ID =
@@ -250,6 +251,9 @@ export const CURES_BY_ERROR: Readonly<Record<string, Cure>> = {
     advice:
       "Check that the app of {connection} has the scope api, that its user has the permission 'API Enabled', and that the session was not ended.",
   },
+  not_found: { advice: NO_ENDPOINT },
+  url_not_reset: { advice: NO_ENDPOINT },
+  method_not_allowed: { advice: NO_ENDPOINT },
   api_disabled_for_org: { advice: 'Use an org with an edition that has the API: that of {connection} has none.' },
   // Not now: of OAuth, of Salesforce's token endpoint, and of its API.
   rate_limit_exceeded: { kind: 'later', advice: ON_BUSY },

@@ -52,14 +52,21 @@ export function accessTokenIn(reply: Reply, asked: Asked): AccessToken {
 }
 
 function refusedIn(reply: Reply, { connection, secretName, isAssertion }: Asked): Refused | undefined {
-  const { status, text, members } = reply;
+  const { status, text } = reply;
   const said = errorOf(reply);
-  // A page, such as a gateway's, may come with any status.
-  const isPassing = members.size === 0 && status >= 400 && passesByItself(text);
+  // What a gateway says may come with any status.
+  const isPassing = said === undefined && status >= 400 && passesByItself(text);
   if (said === undefined && !isTrouble(status) && !isPassing) return undefined;
   const names = { connection, secret: secretName };
   const refusal = readRefusal({ ...said, status, ...(isPassing && { description: text }) }, isAssertion, names);
   return new Refused(refusal, reply);
+}
+
+/** Whether an answer says nothing about what was sent, only that there was no time for it: an outage, or a limit of the whole org. */
+export function isForNow(reply: Reply): boolean {
+  const said = errorOf(reply);
+  if (said === undefined) return isTrouble(reply.status) || passesByItself(reply.text);
+  return readRefusal({ ...said, status: reply.status }, false, { connection: '', secret: '' }).kind === 'later';
 }
 
 /**

@@ -57,7 +57,8 @@ export function readRefusal(
       'Check the clock: the JWT of {connection} was out of date when it arrived although it was signed anew.';
     return refusal(`${shown}: ${byDescription.text}`, { advice, kind: 'assertion-expired' });
   }
-  const asksAgain = againIn(description);
+  // A code that is in no list may say it too: server_busy.
+  const asksAgain = againIn(description) ?? (byError === undefined ? laterIn(said.error ?? '') : undefined);
   const cure = byDescription ?? byError;
   if (asksAgain !== undefined && isBelieved(asksAgain, byDescription, byError))
     return refusal(`${shown}: Salesforce asks to try again`, byError?.kind === undefined ? AGAIN : byError);
@@ -116,6 +117,7 @@ const NOT_AGAIN = /\b(?:not|n't|never|no|cannot|without)(?: be| a)? (?:retry|ret
 const LATER: readonly RegExp[] = [
   /\b(?:retry|try|repeat|resend|resubmit)\b[^.]{0,50}\b(?:later|shortly|soon|in (?:a|an|a few|some|a couple of|\d+) ?(?:few )?(?:seconds?|minutes?|moments?|hours?|while)|after (?:an?|some|\d+) \w+)/,
   /\bretry[ -]after\b/,
+  /\b(?:again|(?:check|come) back) (?:later|shortly|soon)\b|\bread[ -]only mode\b/,
   /\b(?:retry|repeat|resend|resubmit) (?:your|the|this) (?:request|operation|call)\b/,
   /\btemporarily (?:unavailable|down|unable|overloaded|disabled|blocked|suspended|offline)\b|\btemporary (?:failure|error|problem|issue|outage|condition)\b/,
   /\b(?:services?|servers?|system|instance|salesforce|endpoint|database)\b[^.]{0,20}\b(?:unavailable|overloaded|busy|down|under maintenance)\b/,
@@ -138,6 +140,10 @@ function againIn(description: string): 'again' | 'later' | undefined {
   if (words.some((word) => word.includes('_') && cureOf(word)?.kind === 'later')) return 'later';
   if (LATER.some((pattern) => pattern.test(description))) return 'later';
   return AGAIN_WORDS.test(description) && !INSTRUCTION.test(description) ? 'again' : undefined;
+}
+
+function laterIn(error: string): 'later' | undefined {
+  return againIn(plain(error).replaceAll(/[_-]/g, ' ')) === 'later' ? 'later' : undefined;
 }
 
 /** Whether a page that is no OAuth error says that it passes by itself. */

@@ -1,4 +1,4 @@
-import { dateAt } from '../core/access-token-end.ts';
+import { dateAt, endAfter } from '../core/access-token-end.ts';
 import type { Tokens } from '../core/ports.ts';
 import { Redacted } from '../core/redacted.ts';
 
@@ -12,7 +12,7 @@ export interface Reply {
   readonly serverNow: number | undefined;
   /** The body; empty where it is longer than any answer of Salesforce's. */
   readonly text: string;
-  /** The members of the JSON object that the body is, or of the first in a list; none where it is no object. */
+  /** The members of the object that the body is, or of the first in a list, in any format that Salesforce knows; none where it is no object. */
   readonly members: ReadonlyMap<string, unknown>;
   /** Where a redirect points to, or a page that leads on by itself. */
   readonly leadsTo: Destination | undefined;
@@ -61,7 +61,7 @@ export function tokensOf(reply: Reply, askedAt: number): Tokens | undefined {
   if (accessToken === undefined && refreshToken === undefined) return undefined;
   const seconds = secondsIn(reply, 'expires_in');
   // From the request on, since that is no later than the truth.
-  const expiresAt = seconds !== undefined && seconds > 0 ? dateAt(askedAt / 1000 + seconds) : undefined;
+  const expiresAt = seconds === undefined ? undefined : endAfter(seconds, askedAt);
   return { accessToken, refreshToken, ...(expiresAt && { expiresAt }) };
 }
 
@@ -76,9 +76,9 @@ export function errorOf(
 
 /** RFC 7662 section 2.2: whether a token is active. @returns `undefined` where the reply does not say */
 export function isIntrospectedActive(reply: Reply): boolean | undefined {
-  const active = reply.status === 200 ? reply.members.get('active') : undefined;
-  if (active === true || active === 'true') return true;
-  return active === false || active === 'false' ? false : undefined;
+  const active = reply.status === 200 ? String(reply.members.get('active')) : '';
+  if (/^(?:true|1)$/i.test(active)) return true;
+  return /^(?:false|0)$/i.test(active) ? false : undefined;
 }
 
 /** RFC 7662 section 2.2: when an active token ends. @returns `undefined` where the reply does not say */
@@ -137,13 +137,26 @@ async function textOf(response: Response): Promise<{ readonly text: string; read
   return cut === undefined ? { text } : { text, cut };
 }
 
+/** The formats of Salesforce's token endpoint: JSON, which is asked for, a form and XML. A page or a program may frame JSON. */
 function membersOf(text: string): ReadonlyMap<string, unknown> {
+  const whole = jsonMembers(text);
+  if (whole !== undefined) return whole;
+  if (/^[\w.]{1,60}=[^\s<>&]*(?:&[\w.]{1,60}=[^\s<>&]*)*$/.test(text)) return new Map(new URLSearchParams(text));
+  const framed = jsonMembers(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1));
+  if (framed?.has('error') === true || framed?.has('errorCode') === true) return framed;
+  return new Map([...text.matchAll(ELEMENT)].map(([, name = '', value = '']) => [name, value]));
+}
+
+const ELEMENT =
+  /<(error|error_description|errorCode|message|access_token|refresh_token|expires_in|exp|active)>([^<>&]{1,5000})<\/\1>/g;
+
+function jsonMembers(text: string): ReadonlyMap<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
     const one: unknown = Array.isArray(value) ? value[0] : value;
     return new Map(typeof one === 'object' && one !== null ? Object.entries(one) : []);
   } catch {
-    return new Map();
+    return undefined;
   }
 }
 

@@ -6,8 +6,8 @@ import { withRetries } from '../core/retry.ts';
 import { REQUEST_TIMEOUT_MS, type Run } from '../core/run.ts';
 import { publicName } from '../core/wording.ts';
 import { isUnanswered } from './aws-call.ts';
-import { type Asked, accessTokenIn, issuedIn, Refused, redirected } from './salesforce-outcome.ts';
-import { isTrouble, passesByItself, type Refusal, readRefusal } from './salesforce-refusal.ts';
+import { type Asked, accessTokenIn, isForNow, issuedIn, Refused, redirected } from './salesforce-outcome.ts';
+import { isTrouble, type Refusal, readRefusal } from './salesforce-refusal.ts';
 import { errorOf, introspectedEnd, isIntrospectedActive, type Reply, readReply } from './salesforce-reply.ts';
 
 /** RFC 7523 section 2.1. */
@@ -217,9 +217,9 @@ class Endpoint implements TokenEndpoint {
 
   /** What it means that `userinfo` took an access token for none. */
   #deadOrLater(reply: Reply): Refusal {
-    const { status, text } = reply;
+    const { status } = reply;
     return {
-      kind: isTrouble(status) || passesByItself(errorOf(reply)?.description ?? text) ? 'later' : 'terminal',
+      kind: isForNow(reply) ? 'later' : 'terminal',
       message: `userinfo answered HTTP ${status} to the new access token.`,
       advice: `Check the scopes of the connected app of ${this.#connection}, and that its user may use the API.`,
       wantsAuthorization: false,

@@ -6,13 +6,24 @@ const FIRST_SECOND = 946_684_800;
 /** The last second of the year 9999. What ends later has a date that no ISO 8601 timestamp of four digits spells, and no end that matters. */
 const LAST_SECOND = 253_402_300_799;
 
-/** RFC 7519 section 4.1.4: epoch seconds, perhaps with a fraction. */
-const Claims = v.object({ exp: v.number() });
+/** RFC 7519 section 4.1.4: epoch seconds, perhaps with a fraction. Some write them as text. */
+const Claims = v.object({ exp: v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,20}(?:\.\d{1,20})?$/))]) });
 
-/** A date from epoch seconds; `undefined` where no token could end then. */
+/** A date from epoch seconds, or from milliseconds, which are no seconds of any year below 10000; `undefined` where no token could end then. */
 export function dateAt(epochSeconds: number): Date | undefined {
-  if (!(epochSeconds >= FIRST_SECOND && epochSeconds <= LAST_SECOND)) return undefined;
-  return new Date(Math.floor(epochSeconds * 1000));
+  const seconds = epochSeconds > LAST_SECOND ? epochSeconds / 1000 : epochSeconds;
+  return isEpoch(seconds) ? new Date(Math.floor(seconds * 1000)) : undefined;
+}
+
+function isEpoch(seconds: number): boolean {
+  return seconds >= FIRST_SECOND && seconds <= LAST_SECOND;
+}
+
+/** When what lives for so many seconds from `at` (epoch milliseconds) ends. A number too large for a life may itself be the time of the end. */
+export function endAfter(seconds: number, at: number): Date | undefined {
+  if (seconds < FIRST_SECOND) return seconds > 0 ? dateAt(at / 1000 + seconds) : undefined;
+  const end = dateAt(seconds);
+  return end !== undefined && end.getTime() > at ? end : undefined;
 }
 
 /** The earliest of the ends that are known; null where none is. */
@@ -36,7 +47,7 @@ function jwtEnd(token: string): Date | undefined {
   const [header = '', claims = '', signature, ...more] = token.split('.');
   if (signature === undefined || more.length > 0 || objectIn(header) === undefined) return undefined;
   const parsed = v.safeParse(Claims, objectIn(claims));
-  return parsed.success ? dateAt(parsed.output.exp) : undefined;
+  return parsed.success ? dateAt(Number(parsed.output.exp)) : undefined;
 }
 
 function objectIn(segment: string): object | undefined {

@@ -41,8 +41,13 @@ export function asObject(given: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
 }
 
-/** Every sign that shows nothing: white space, control and format characters, and fillers that a font leaves blank. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800\ufffd]/u;
+/**
+ * Every sign that shows nothing: white space, control and format characters, fillers that a font leaves blank, and what stands for something that
+ * the text has not: an object, an icon of one font, a lost character.
+ */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Z}\p{Default_Ignorable_Code_Point}\u2800\ufffc\ufffd]/u;
+
+const UNSEEN_ANYWHERE = new RegExp(UNSEEN, 'gu');
 
 /** Three bytes of a byte order mark, each read as a character of its own. */
 const MANGLED_MARK = '\u00ef\u00bb\u00bf';
@@ -62,12 +67,26 @@ export function seen(name: string): string {
 }
 
 /**
- * What nobody sees in a value that has no such signs, as the end of a sentence.
+ * What does not belong into an identifier or token and came along when it was copied, as the end of a sentence. No other message would say so: the
+ * refusal of a token in quotes asks for a new one.
  *
  * @param mayHoldSpaces whether plain spaces may stand within it, as in a secret whose alphabet we do not know
  */
-export function unseenIn(value: string, mayHoldSpaces = false): string | undefined {
-  const signs = [...value];
+export function strayIn(value: string, mayHoldSpaces = false): string | undefined {
+  return unseenIn(value, mayHoldSpaces) ?? STRAYS.find(([stray]) => stray.test(value))?.[1];
+}
+
+/** Each is looked for at the ends alone. */
+const STRAYS: readonly (readonly [RegExp, string])[] = [
+  [/^(?:\$\{.*\}|\{\{.*\}\}|<.*>|\*{3,})$/s, 'is a placeholder that nothing has filled in'],
+  [/^(["'`]).*\1$|^[“”„‘’«].*[“”‘’»]$|^(?:\\"|&quot;)/s, 'stands in quotes of its own'],
+  [/\\[nrt]?$/, 'ends with an escape, such as \\n, that was taken for text'],
+  [/[,;]$/, 'ends with a comma or semicolon'],
+];
+
+function unseenIn(value: string, mayHoldSpaces: boolean): string | undefined {
+  // Half of a character is sent as U+FFFD.
+  const signs = [...value.toWellFormed()];
   const first = signs[0];
   const last = signs.at(-1);
   const found = [];
@@ -90,12 +109,22 @@ function nameOf(sign: string): string {
 
 /** Why a text is not JSON, the likeliest first. */
 const REASONS: readonly (readonly [isSo: (text: string) => boolean, why: string])[] = [
+  [(text) => text.includes('\0'), 'it is in UTF-16, and was stored as if it were UTF-8'],
   [(text) => text.startsWith('-----BEGIN'), 'it is PEM alone, which belongs into the key privateKey of an object'],
-  [(text) => /^fileb?:\/\//.test(text), 'it is the name of a file, and not what is in it'],
+  [
+    (text) => /^(?:fileb?:\/\/|[~@./]|[A-Za-z]:\\)[^\n]{0,300}$|^[\w./\\ -]{1,200}\.json$/.test(text),
+    'it is the name of a file, and not what is in it',
+  ],
   [isBase64OfObject, 'it is in base64; store the JSON itself'],
   [(text) => /^</.test(text), 'it is XML or HTML'],
   [(text) => /^(?:---\s|[A-Za-z_]\w{0,60}:\s)/.test(text), 'it is YAML'],
-  [(text) => /^[A-Za-z_]\w{0,60}=/.test(text), 'it is a list of NAME=value'],
+  [
+    (text) => /^(?:\[[\w. -]{1,60}\]\s{1,9})?(?:(?:export|set)\s)?[A-Za-z_]\w{0,60}\s{0,9}=/.test(text),
+    'it is a list of NAME=value',
+  ],
+  [(text) => /^(?:"[^"]{1,60}"\s{0,9}:)/.test(text), 'its opening brace is missing'],
+  [(text) => /^\$?['`]\s{0,99}\{/.test(text), 'it stands in quotes, as of a shell'],
+  [(text) => /^\{\s{0,99}[A-Za-z_]\w{0,60}\s{0,9}=/.test(text), 'its keys have = after them; JSON has colons'],
   [(text) => /^\{\s{0,99}[“”„‟‘’‚«»]/.test(text), 'its quotes are curly, as word processors make them'],
   [(text) => /^\{\s{0,99}'/.test(text), 'its quotes are single; JSON has double ones'],
   [(text) => /^\{\s{0,99}\\/.test(text), 'its quotes have backslashes before them'],
@@ -108,8 +137,17 @@ const REASONS: readonly (readonly [isSo: (text: string) => boolean, why: string]
     'a string in it holds a line break or tab, which JSON writes as \\n or \\t',
   ],
   [(text) => isJson(text.replace(/,(?=\s{0,99}[}\]])/g, '')), 'a comma stands before a closing brace'],
+  [
+    (text) => isJson(text.replace(UNSEEN_ANYWHERE, ' ')),
+    'it holds white space of another kind or an invisible character between its keys',
+  ],
   [(text) => /(?:^|[\s,{])(?:\/\/|\/\*|#\s)/.test(text), 'it holds comments'],
-  [(text) => text.startsWith('{') && !text.endsWith('}'), 'its closing brace is missing, or something stands after it'],
+  [(text) => /[,:{]\s{0,99}'/.test(text), 'some of its quotes are single; JSON has double ones'],
+  [(text) => /[,:{]\s{0,99}[“”„‟‘’‚«»]/.test(text), 'some of its quotes are curly, as word processors make them'],
+  [
+    (text) => text.startsWith('{') && (!text.endsWith('}') || isJson(text.slice(0, -1))),
+    'its closing brace is missing, or something stands after it',
+  ],
 ];
 
 function isJson(text: string): boolean {

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi';
-import { type Asked, issuedIn, Refused } from '../../functions/adapters/salesforce-outcome.ts';
-import { isTrouble, type Refusal, readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
+import { type Asked, isForNow, issuedIn, Refused } from '../../functions/adapters/salesforce-outcome.ts';
+import { type Refusal, readRefusal } from '../../functions/adapters/salesforce-refusal.ts';
 import { type Reply, readReply, textIn } from '../../functions/adapters/salesforce-reply.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import type { ClientAuth } from '../../functions/core/ports.ts';
@@ -215,7 +215,7 @@ async function userOf(
 ): Promise<string | undefined> {
   const attempt = async () => {
     const reply = await answer(login.loginUrl, () => ask(accessToken));
-    if (isTrouble(reply.status)) throw noAnswer(login.loginUrl);
+    if (reply.status !== 200 && isForNow(reply)) throw noAnswer(login.loginUrl);
     const user = reply.status === 200 ? textIn(reply, 'preferred_username') : undefined;
     return user !== undefined && user.length <= LONGEST_USERNAME ? user : undefined;
   };

@@ -114,6 +114,14 @@ const DECORATIONS: Readonly<Record<string, (pem: string) => string>> = {
       (_, a, b: string, c) => a + b.replaceAll('\n', '').replace(/.{76}/g, '$&\n') + c,
     ),
   'UTF-16 read as bytes': (pem) => Buffer.from(pem, 'utf16le').toString('latin1'),
+  'a parameter of a URL, encoded twice': (pem) => encodeURIComponent(encodeURIComponent(pem)),
+  'headers of RFC 1421': (pem) => pem.replace(/-----\n/, '-----\nX-Note: prod\nComment: from Ann\n\n'),
+  'carriage returns as a terminal shows them': (pem) => pem.replaceAll('\n', '^M\n'),
+  'carriage returns and ends of lines as cat -A shows them': (pem) => pem.replaceAll('\n', '^M$\n'),
+  'the other slash before n': (pem) => pem.replaceAll('\n', '/n'),
+  'one hyphen': (pem) => pem.replaceAll('-----', '-'),
+  'no hyphens': (pem) => pem.replaceAll('-', ''),
+  'no BEGIN line': (pem) => lines(pem).slice(1).join('\n'),
   'text around it': (pem) => `The key of sandbox-2 (do not share!):\n${pem}\n-- \nAnn, +49 30 1234`,
 };
 
@@ -133,6 +141,19 @@ const ENCODINGS: Readonly<Record<string, (text: string) => string>> = {
   'in strings of base64': (text) => base64(text).replace(/.{60}/g, '$&" +\n"').replace(/^.*$/s, '"$&"'),
   'in a data URL': (text) => `data:application/x-pem-file;base64,${base64(text)}`,
   'in hexadecimal': (text) => Buffer.from(text).toString('hex'),
+  'in hexadecimal with colons': (text) =>
+    Buffer.from(text)
+      .toString('hex')
+      .replace(/..(?=.)/g, '$&:'),
+  'in hexadecimal after 0x': (text) => `0x${Buffer.from(text).toString('hex')}`,
+  'in base64 in an object of JSON': (text) => JSON.stringify({ name: 'x', privateKey: base64(text), more: ['abc'] }),
+  'in base64 in a manifest of Kubernetes': (text) =>
+    `apiVersion: v1\nkind: Secret\ntype: Opaque\ndata:\n  tls.key: ${base64(text)}\n`,
+  'in base64 in a binary value of YAML': (text) =>
+    `key: !!binary |\n  ${base64(text).replace(/.{70}/g, '$&\n  ')}\nother: 1\n`,
+  'in base64 in a line of a shell': (text) => `export SF_PRIVATE_KEY='${base64(text)}' # prod`,
+  'as certutil -encode frames what it encodes': (text) =>
+    `-----BEGIN CERTIFICATE-----\r\n${base64(text).replace(/.{64}/g, '$&\r\n')}\r\n-----END CERTIFICATE-----\r\n`,
 };
 
 /** What stands around the key in the files that hold several blocks. */
@@ -207,6 +228,10 @@ describe('a good key', () => {
       'escapes whose backslash a shell has eaten',
       'no END line, and prose',
       'UTF-16 read as bytes',
+      'no BEGIN line',
+      'one hyphen',
+      'no hyphens',
+      'the other slash before n',
     ];
     const one = fc.constantFrom(...Object.keys(DECORATIONS).filter((name) => !lossy.includes(name)));
     const way = fc.record({
@@ -241,6 +266,37 @@ describe('a good key', () => {
   ])('signs whatever its label says: %s', async (_, text) => {
     expect(problem(text)).toBeUndefined();
     await expect(signs(text)).resolves.toBe(true);
+  });
+
+  it.each<[string, (pem: string) => string]>([
+    ['CERTIFICATE, as certutil -encode writes', (pem) => pem.replaceAll(/(?:RSA )?PRIVATE KEY/g, 'CERTIFICATE')],
+    ['PUBLIC KEY', (pem) => pem.replaceAll('PRIVATE', 'PUBLIC')],
+    ['EC PRIVATE KEY', (pem) => pem.replaceAll(/(?:RSA )?PRIVATE KEY/g, 'EC PRIVATE KEY')],
+    ['ENCRYPTED PRIVATE KEY', (pem) => pem.replaceAll(/(?:RSA )?PRIVATE KEY/g, 'ENCRYPTED PRIVATE KEY')],
+    ['OPENSSH PRIVATE KEY', (pem) => pem.replaceAll(/(?:RSA )?PRIVATE KEY/g, 'OPENSSH PRIVATE KEY')],
+    ['KEY', (pem) => pem.replaceAll(/(?:RSA )?PRIVATE KEY/g, 'KEY')],
+  ])('signs in the label %s, since its bytes say what it is', async (_, labelled) => {
+    for (const pem of [leaf.pkcs8, leaf.pkcs1]) await expect(signs(labelled(pem))).resolves.toBe(true);
+  });
+
+  it('signs after keys that cannot be used', async () => {
+    const block = '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n';
+    for (const before of [sec1, block, `${leaf.pkcs8.slice(0, 500)}\n-----END PRIVATE KEY-----\n`])
+      await expect(signs(before + leaf.pkcs8)).resolves.toBe(true);
+  });
+
+  it('signs in bare base64 as a member of JSON and an element of XML', async () => {
+    const bare = derOf(leaf.pkcs8).toString('base64');
+    for (const text of [JSON.stringify({ private_key: bare }), `<Key>\n${bare}\n</Key>`, `key: ${bare}\nid: 7\n`])
+      await expect(signs(text)).resolves.toBe(true);
+  });
+
+  it('signs in base64 of any length before other values', async () => {
+    // Without padding nothing but the sign behind it ends the base64.
+    for (const blanks of ['', ' ', '  '])
+      for (const text of [base64(`${leaf.pkcs8}${blanks}`), base64(base64(`${leaf.pkcs8}${blanks}${blanks}`))])
+        for (const held of [JSON.stringify({ key: text, more: 'x' }), `key: !!binary |\n  ${text}\nother: 1\n`])
+          await expect(signs(held)).resolves.toBe(true);
   });
 
   it('is read in no time, however the text is made', () => {
@@ -304,6 +360,10 @@ describe('a certificate', () => {
     const settings = Buffer.from('300c300a06082b06010505070301', 'hex');
     expect(endOf(labelled('TRUSTED CERTIFICATE', Buffer.concat([derOf(leaf.certificate), settings])))).toEqual(ENDS);
     expect(endOf(derOf(leaf.certificate).toString('base64'))).toEqual(ENDS);
+    for (const wrong of ['PUBLIC KEY', 'PRIVATE KEY', 'CERT']) expect(endOf(labelled(wrong))).toEqual(ENDS);
+    expect(
+      endOf(JSON.stringify({ x5c: [leaf.certificate, root.certificate].map((pem) => derOf(pem).toString('base64')) })),
+    ).toEqual(ENDS);
   });
 
   it('that belongs to no key is refused, with what to do', () => {
@@ -323,10 +383,30 @@ describe('a certificate', () => {
     ['a request', '-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----', /request/, /issued/],
     ['PKCS#7', '-----BEGIN PKCS7-----\nMIIB\n-----END PKCS7-----', /PKCS#7/, /openssl pkcs7 -print_certs/],
     ['a PKCS#12 file', base64PKCS12(), /PKCS#12/, /openssl pkcs12 .*-nokeys/],
+    [
+      'a PKCS#12 file as certutil -encode frames it',
+      framed('CERTIFICATE', base64PKCS12()),
+      /PKCS#12/,
+      /openssl pkcs12/,
+    ],
+    [
+      'a private key in its label',
+      leaf.pkcs8.replaceAll('PRIVATE KEY', 'CERTIFICATE'),
+      /it is a private key/,
+      /BEGIN CERTIFICATE/,
+    ],
+    ['a request in bare base64', REQUEST, /request/, /issued/],
   ])('is not made out of %s', (_, text, says, cure) => {
     expect(found(text)).toEqual({ says: expect.stringMatching(says), cure: expect.stringMatching(cure) });
   });
 });
+
+function framed(label: string, text: string): string {
+  return `-----BEGIN ${label}-----\n${text}\n-----END ${label}-----\n`;
+}
+
+/** The shape of a request (RFC 2986 section 4.2) without most of what belongs into it. */
+const REQUEST = Buffer.from('300d' + '3005020100' + '3000' + '3000' + '030200ff', 'hex').toString('base64');
 
 /** The outermost shape of one: version 3, then the content (RFC 7292 section 4). */
 function base64PKCS12(): string {
@@ -368,6 +448,59 @@ describe('a key that cannot be used', () => {
     key.export({ type: 'pkcs8', format: 'pem' }).toString();
   const block = (label: string, text = 'AAAA') => `-----BEGIN ${label}-----\n${text}\n-----END ${label}-----\n`;
   const cut = (most: number) => leaf.pkcs8.slice(0, most);
+
+  it.each<[string, string, RegExp]>([
+    ['a certificate', leaf.certificate.replaceAll('CERTIFICATE', 'PRIVATE KEY'), /^is a certificate;/],
+    ['a public key', leaf.publicPem.replaceAll('PUBLIC', 'PRIVATE'), /^is a public key;/],
+    ['a request', framed('PRIVATE KEY', REQUEST), /^is a certificate request;/],
+    ['a PKCS#12 file', framed('RSA PRIVATE KEY', base64PKCS12()), /^is a PKCS#12 file/],
+    [
+      "OpenSSH's own format",
+      framed('RSA PRIVATE KEY', Buffer.from('openssh-key-v1\0xx').toString('base64')),
+      /^is in OpenSSH's own format/,
+    ],
+  ])('is called what its bytes are, whatever its label says: %s', (_, text, says) => {
+    expect(problem(text)?.says).toMatch(says);
+  });
+
+  it.each<[string, RegExp]>([
+    ['key: |\n  PuTTY-User-Key-File-2: ssh-rsa\n  Encryption: none', /PuTTY/],
+    ['sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1l ann@host', /public key of OpenSSH/],
+    ['{"kty":"RSA","e":"AQAB","n":"xx"}', /public half of a JWK/],
+    ['{"keys":[{"kty":"RSA","n":"xx","d":"yy"}]}', /is a JWK/],
+    ['"{\\"kty\\":\\"RSA\\",\\"d\\":\\"x\\"}"', /is a JWK/],
+    ['{kty:RSA,e:AQAB,d:xx}', /is a JWK/],
+    ['<RSAParameters><Modulus>x</Modulus></RSAParameters>', /XML, as \.NET/],
+    ['<!DOCTYPE html><html><body>Sign in</body></html>', /page of HTML/],
+    ['<html><head><script>location="/login"</script></head></html>', /page of HTML/],
+    ['key: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162', /another tool/],
+    [
+      '---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: "x"\nP2/56wAA\n---- END SSH2 ENCRYPTED PRIVATE KEY ----',
+      /ssh\.com/,
+    ],
+    ['0\ufffd\u0004\ufffd\u0002\u0001\0', /is binary/],
+    ['alias/salesforce', /ARN or alias/],
+    ...['$HOME/key.pem', '%USERPROFILE%\\key.pem', 'key.txt', 's3://bucket/key.pem', '\\\\server\\share\\k.pem'].map(
+      (text): [string, RegExp] => [text, /name of a file/],
+    ),
+    ...[
+      '$PRIVATE_KEY',
+      'TODO',
+      'null',
+      'undefined',
+      'N/A',
+      'your-private-key',
+      '(sensitive value)',
+      '[object Object]',
+    ].map((text): [string, RegExp] => [text, /is a placeholder/]),
+    ...['@@KEY@@', '@Microsoft.KeyVault(SecretUri=x)', '....', '•••', 'var.private_key', 'op://vault/item/field'].map(
+      (text): [string, RegExp] => [text, /is a placeholder/],
+    ),
+    ['-----END PRIVATE KEY-----', /lost its BEGIN line/],
+    ['correct horse battery staple', /^is no PEM/],
+  ])('is called what it is: %j', (text, says) => {
+    expect(problem(text)?.says).toMatch(says);
+  });
 
   it.each([
     ['an elliptic curve key', pemOf(elliptic.privateKey), /type ec; .*RSA alone/, /openssl req -x509 -newkey rsa/],
@@ -435,7 +568,7 @@ describe('a key that cannot be used', () => {
     ['a placeholder', '${tls_private_key.appflow}', /placeholder/, /Fill in/],
     ['a mask', '**********', /placeholder/, /Fill in/],
     ['an ARN', 'arn:aws:kms:eu-west-1:123456789012:key/1234', /ARN/, /kmsKeyId/],
-    ['lost dashes', leaf.pkcs8.replaceAll('-', ''), /dashes of its BEGIN line/, /five hyphens/],
+    ['lost dashes', cut(800).replaceAll('-', ''), /dashes of its BEGIN line/, /five hyphens/],
     ['another PEM', block('X509 CRL'), /another kind/, /BEGIN PRIVATE KEY/],
     ['one cut short', cut(800), /cut short, at \d+ of \d+ bytes$/, /whole file/],
     ['one with a hole', body((line) => line.slice(1))(leaf.pkcs8), /damaged/, /whole file/],

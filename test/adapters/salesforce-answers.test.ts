@@ -120,6 +120,14 @@ describe('the tokens of a reply', () => {
     },
   );
 
+  it.each([
+    ['a form', 'access_token=acc355&refresh_token=r3fr35h&token_type=Bearer&expires_in=900'],
+    ['XML', '<OAuth><access_token>acc355</access_token><refresh_token>r3fr35h</refresh_token></OAuth>'],
+  ])('are read from one in another format of Salesforce: %s', async (_, body) => {
+    const { accessToken, refreshToken } = await (await answering({ body })).ask.refresh();
+    expect([accessToken?.reveal(), refreshToken?.reveal()]).toEqual(['acc355', 'r3fr35h']);
+  });
+
   it('are none where the reply has neither, or is a refusal', async () => {
     for (const body of [
       '',
@@ -148,6 +156,11 @@ describe('the tokens of a reply', () => {
     [899.5, 899.5],
     ['899.5', 899.5],
     [315_360_000, 315_360_000],
+    // The time of the end itself.
+    [NOW / 1000 + 900, 900],
+    [NOW + 900_000, 900],
+    [NOW / 1000 - 900, undefined],
+    [1e12, undefined],
     ...[null, '', 0, '0', -1, '-900', 1e300, '9'.repeat(20), 'NaN', 'soon', '1e3', '0x10', true, [900], { s: 900 }].map(
       (value): [unknown, undefined] => [value, undefined],
     ),
@@ -171,6 +184,10 @@ describe('an introspection', () => {
     [{ exp: 1_795_500_000 }, END],
     [{ active: false, exp: 1_795_500_000 }, null],
     [{ active: 'false', exp: 1_795_500_000 }, null],
+    [{ active: true, exp: 1_795_500_000_000 }, END],
+    [{ active: true, exp: '1795500000000' }, END],
+    [{ active: 'False', exp: 1_795_500_000 }, null],
+    [{ active: 0, exp: 1_795_500_000 }, null],
     [{ active: true, exp: null }, null],
     [{ active: true, exp: '' }, null],
     [{ active: true, exp: 0 }, null],
@@ -178,6 +195,72 @@ describe('an introspection', () => {
     const { endpoint, run } = await answering({ body: json(body) });
     expect(await endpoint.expiryOf(CLIENT, new Redacted('t'), run)).toEqual(end);
     expect(run.warnings).toHaveLength(end === null ? 1 : 0);
+  });
+});
+
+describe('a refusal', () => {
+  const DEAD = { error: 'invalid_grant', error_description: 'expired access/refresh token' };
+  it.each([
+    ['a form', 'error=invalid_grant&error_description=expired%20access%2Frefresh%20token'],
+    ['a form with plus signs', 'error=invalid_grant&error_description=expired+access/refresh+token'],
+    [
+      'XML',
+      '<OAuth><error>invalid_grant</error><error_description>expired access/refresh token</error_description></OAuth>',
+    ],
+    ['a page around JSON', `<pre>${json(DEAD)}</pre>`],
+    ['a guard before JSON', `while(1);${json(DEAD)}`],
+    ['a list', json([DEAD])],
+  ])('is final in whatever format it comes, so that it is not retried for ever: %s', async (_, body) => {
+    for (const what of ['assertion', 'client', 'code', 'refresh'] as const) {
+      const { ask, requests } = await answering({ status: 400, body });
+      expect(await rejectionOf(ask[what]())).toMatchObject({
+        code: 'SALESFORCE_REFUSED',
+        message: 'invalid_grant: expired access/refresh token',
+      });
+      expect(requests()).toBe(1);
+    }
+  });
+
+  it.each(['NOT_FOUND', 'URL_NOT_RESET', 'METHOD_NOT_ALLOWED'])(
+    'of an address that gives out no tokens names where to log in: %s',
+    async (errorCode) => {
+      const { ask } = await answering({ status: 404, body: json([{ errorCode, message: 'x' }]) });
+      const { code, hint } = await rejectionOf(ask.refresh());
+      expect([code, hint]).toEqual([
+        'SALESFORCE_REFUSED',
+        expect.stringMatching(/^Set loginUrl in prefix\/sf to .*My Domain/),
+      ]);
+    },
+  );
+});
+
+describe('userinfo', () => {
+  // Taken for a dead token, each would spend another refresh token.
+  it.each([
+    [403, json([{ errorCode: 'REQUEST_LIMIT_EXCEEDED', message: 'TotalRequests Limit exceeded.' }])],
+    [403, json([{ errorCode: 'SERVER_UNAVAILABLE', message: 'x' }])],
+    [403, json([{ errorCode: 'API_CURRENTLY_DISABLED', message: 'x' }])],
+    [400, json({ error: 'unknown_error' })],
+    [400, json({ error: 'temporarily_unavailable' })],
+    [403, '<h1>Service Unavailable</h1>'],
+    [503, ''],
+  ])('that has no time says nothing about the token: HTTP %i %s', async (status, body) => {
+    const { ask, requests } = await answering({ status, body }, { status: 200, body: '{}' });
+    await ask.userinfo();
+    expect(requests()).toBe(2);
+    const always = await answering({ status, body });
+    expect(await rejectionOf(always.ask.userinfo())).toMatchObject({ code: 'SALESFORCE_UNAVAILABLE', retryable: true });
+  });
+
+  it.each([
+    [401, json([{ errorCode: 'INVALID_SESSION_ID', message: 'Session expired or invalid' }])],
+    [403, 'Bad_OAuth_Token'],
+    [403, 'Wrong_Org'],
+    [403, json([{ errorCode: 'API_DISABLED_FOR_ORG', message: 'x' }])],
+  ])('that refuses a token is believed: HTTP %i %s', async (status, body) => {
+    const { ask, requests } = await answering({ status, body });
+    expect(await rejectionOf(ask.userinfo())).toMatchObject({ code: 'SALESFORCE_REFUSED' });
+    expect(requests()).toBe(1);
   });
 });
 
@@ -197,6 +280,14 @@ describe('what asks to try again', () => {
     { error: 'invalid_grant', error_description: 'Your request has been throttled' },
     { error: 'app_not_found', error_description: 'The ECA is being set up, try again later' },
     { errorCode: 'REQUEST_LIMIT_EXCEEDED', message: 'TotalRequests Limit exceeded.' },
+    { error: 'LOGIN_RATE_EXCEEDED' },
+    { error: 'server_busy' },
+    { error: 'internal_server_error' },
+    { error: 'request-timeout' },
+    { error: 'site_under_maintenance' },
+    { error: 'invalid_request', error_description: 'again later' },
+    { error: 'invalid_grant', error_description: 'The org is in read-only mode. Please come back later.' },
+    { message: 'Service Unavailable' },
     [{ errorCode: 'SERVER_UNAVAILABLE', message: 'x' }],
   ].map((body) => ({ status: 400, body: json(body) }));
 

@@ -98,10 +98,13 @@ describe('a log-in', { timeout: PATIENCE }, () => {
     expect(asked.filter((path) => path === `${OAUTH}/token`)).toHaveLength(exchanges);
   });
 
-  it('is not lost for an outage of userinfo that passes', async () => {
+  it.each([
+    [503, 'down'],
+    [403, '[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]'],
+  ])('is not lost for an outage of userinfo that passes: HTTP %i %s', async (status, body) => {
     let failures = 2;
     const outage: Change = (path, answer) =>
-      path === `${OAUTH}/userinfo` && failures-- > 0 ? { ...answer, status: 503, body: 'down' } : undefined;
+      path === `${OAUTH}/userinfo` && failures-- > 0 ? { ...answer, status, body } : undefined;
     expect(await logIn(outage)).toMatchObject({ code: 0, isStored: true });
   });
 

@@ -11,6 +11,8 @@ describe('the end of an access token', () => {
   it('is what the token says itself, with a fraction or without', () => {
     expect(endOfText(jwtWith({ exp: SECOND }))).toEqual(new Date(SECOND * 1000));
     expect(endOfText(jwtWith({ exp: SECOND + 0.5 }))).toEqual(new Date(SECOND * 1000 + 500));
+    for (const exp of [String(SECOND), `${SECOND}.0`, SECOND * 1000, String(SECOND * 1000)])
+      expect(endOfText(jwtWith({ exp })), String(exp)).toEqual(new Date(SECOND * 1000));
   });
 
   it('is the earlier of what the reply and the token say', () => {
@@ -36,13 +38,14 @@ describe('the end of an access token', () => {
     ['claims in plain base64', `${header}.eyJ+/w==.${signature}`],
     ['claims that are cut off', `${header}.${claims?.slice(0, -3)}.${signature}`],
     ['no exp', jwtWith({ iat: SECOND })],
-    ['exp as text', jwtWith({ exp: String(SECOND) })],
+    ['exp as a word', jwtWith({ exp: 'soon' })],
+    ['exp in another notation', jwtWith({ exp: '1.7955e9' })],
     ['exp null', jwtWith({ exp: null })],
     ['exp zero', jwtWith({ exp: 0 })],
     ['exp negative', jwtWith({ exp: -SECOND })],
     ['exp a duration', jwtWith({ exp: 900 })],
     ['exp beyond all dates', jwtWith({ exp: 1e300 })],
-    ['exp in milliseconds', jwtWith({ exp: SECOND * 1000 })],
+    ['exp in microseconds', jwtWith({ exp: SECOND * 1_000_000 })],
     ['nothing', ''],
   ])('is unknown of %s', (_, token) => {
     expect(endOfText(token)).toBeNull();

@@ -196,8 +196,17 @@ function loginUrlOf({ values: { loginUrl: given }, problems, rules }: Parsing): 
     problems.add('loginUrl is not an origin such as https://example.my.salesforce.com, without path or query');
     return given;
   }
-  if (!isListedHost(url.origin, rules.loginHosts))
-    problems.add(`loginUrl is not one of LOGIN_HOSTS (${enumerated(rules.loginHosts)})`, 'LOGIN_HOST_REFUSED');
+  if (!isListedHost(url.origin, rules.loginHosts)) {
+    // The address bar shows these.
+    const isPage = /\.(?:force|salesforce-setup|salesforce-sites|visualforce)\.com$|\.my\.site\.com$/.test(
+      url.hostname,
+    );
+    const instead = isPage ? ' and is a host of pages: where the org logs in ends in .my.salesforce.com' : '';
+    problems.add(
+      `loginUrl is not one of LOGIN_HOSTS (${enumerated(rules.loginHosts)})${instead}`,
+      'LOGIN_HOST_REFUSED',
+    );
+  }
   return url.origin;
 }
 

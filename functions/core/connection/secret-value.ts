@@ -4,7 +4,7 @@ import { type ErrorCode, RefreshError } from '../errors.ts';
 import { sentences } from '../hint.ts';
 import { parse } from '../parsing.ts';
 import type { Redacted } from '../redacted.ts';
-import { asObject, objectIn, seen, unseenIn } from '../secret-text.ts';
+import { asObject, objectIn, seen, strayIn } from '../secret-text.ts';
 import { enumerated, unknownKey } from '../wording.ts';
 import type { HandOver, KeyProblem } from './connection.ts';
 import { isProfileName } from './target.ts';
@@ -197,9 +197,9 @@ function knownValues(object: Record<string, unknown>, problems: Problems): Value
 function parseInto<K extends Key>(values: Values, key: K, given: unknown, problems: Problems): void {
   const value = fromForm(key, given);
   // Said before anything else, since what nobody sees makes every other message look wrong.
-  const unseen = unseenParts(key, value);
-  for (const problem of unseen) problems.addFor(key, problem);
-  if (unseen.length > 0) return;
+  const stray = strayParts(key, value);
+  for (const problem of stray) problems.addFor(key, problem);
+  if (stray.length > 0) return;
   const schema: v.GenericSchema<unknown, Fields[K]> = KEYS[key].schema;
   const result = parse(schema, value);
   if ('output' in result) {
@@ -222,13 +222,20 @@ function fromForm(key: Key, value: unknown): unknown {
 /** Keys whose text may have any signs: they are read by what they are for. */
 const PEM_KEYS: readonly Key[] = ['privateKey', 'nextPrivateKey', 'certificate'];
 
-function unseenParts(key: Key, value: unknown): readonly string[] {
+function strayParts(key: Key, value: unknown): readonly string[] {
   if (PEM_KEYS.includes(key)) return [];
   const parts = typeof value === 'string' ? [[key, value] as const] : seedParts(key, value);
   return parts.flatMap(([name, part]) => {
-    const unseen = unseenIn(part, key === 'clientSecret');
-    return unseen === undefined ? [] : [`${name} ${unseen}`];
+    const stray = strayIn(part, key === 'clientSecret') ?? (key === 'oAuthRequest' ? encodedIn(part) : undefined);
+    return stray === undefined ? [] : [`${name} ${stray}`];
   });
+}
+
+/** A code ends with two equals signs, which the address bar that it is copied from shows as %3D%3D. */
+function encodedIn(part: string): string | undefined {
+  return /%3[ad]/i.test(part) && !part.includes('?')
+    ? 'is percent-encoded, as an address is: store = for %3D'
+    : undefined;
 }
 
 function seedParts(key: Key, value: unknown): readonly (readonly [string, string])[] {

@@ -5,7 +5,7 @@ import { RefreshError } from '../errors.ts';
 import { parse } from '../parsing.ts';
 import type { ClientAuth } from '../ports.ts';
 import { Redacted } from '../redacted.ts';
-import { objectIn, unseenIn } from '../secret-text.ts';
+import { objectIn, seen, strayIn } from '../secret-text.ts';
 import { enumerated } from '../wording.ts';
 
 /** What a secret of clientCredentialsArn holds. */
@@ -20,7 +20,7 @@ const seenText = (mayHoldSpaces = false) =>
     v.string(),
     v.minLength(1, 'is empty'),
     v.rawCheck(({ dataset, addIssue }) => {
-      const message = dataset.typed ? unseenIn(dataset.value, mayHoldSpaces) : undefined;
+      const message = dataset.typed ? strayIn(dataset.value, mayHoldSpaces) : undefined;
       if (message !== undefined) addIssue({ message });
     }),
   );
@@ -29,6 +29,7 @@ const seenText = (mayHoldSpaces = false) =>
 const Shared = v.object({ clientId: seenText(), clientSecret: seenText(true) });
 /** Managed external secrets for Salesforce; what else they hold (https://docs.aws.amazon.com/secretsmanager/) is for their rotation. */
 const Managed = v.object({ consumerKey: seenText(), consumerSecret: seenText(true) });
+const KEYS = [...Object.keys(Shared.entries), ...Object.keys(Managed.entries)];
 
 /**
  * The ARN of a client secret that says itself that it serves the connection.
@@ -59,6 +60,13 @@ export async function clientFrom(
   if ('problem' in read) throw malformed(connection, arn, [read.problem]);
   const { object } = read;
   const has = (key: string) => Object.hasOwn(object, key);
+  const around = Object.keys(object).filter((key) => seen(key) !== key && KEYS.includes(seen(key)));
+  if (around.length > 0)
+    throw malformed(
+      connection,
+      arn,
+      around.map((key) => `the name of the key ${seen(key)} has white space or an invisible character around it`),
+    );
   if (!has('clientId') && !has('clientSecret') && (has('consumerKey') || has('consumerSecret'))) {
     if (reader === 'AppFlow') throw unreadByAppFlow(connection, arn, context.rules.secretPrefix);
     const { consumerKey, consumerSecret } = parsed(Managed, object, connection, arn);

@@ -481,6 +481,27 @@ describe('checking the keys of a secret', () => {
     ['\u001b', 'a control character (U+001B)'],
     ['\u007f', 'a control character (U+007F)'],
     ['\ufffd', 'a sign that stands for a lost character'],
+    ['\ud800', 'a sign that stands for a lost character'],
+    ['\ufffc', 'an invisible character (U+FFFC)'],
+    ['\ue000', 'an invisible character (U+E000)'],
+  ];
+  /** What is copied along with a value, around it. */
+  const STRAY: readonly (readonly [before: string, after: string, says: string])[] = [
+    ['"', '"', 'stands in quotes of its own'],
+    ["'", "'", 'stands in quotes of its own'],
+    ['`', '`', 'stands in quotes of its own'],
+    ['“', '”', 'stands in quotes of its own'],
+    ['«', '»', 'stands in quotes of its own'],
+    ['\\"', '\\"', 'stands in quotes of its own'],
+    ['&quot;', '&quot;', 'stands in quotes of its own'],
+    ['<', '>', 'is a placeholder that nothing has filled in'],
+    ['${', '}', 'is a placeholder that nothing has filled in'],
+    ['{{', '}}', 'is a placeholder that nothing has filled in'],
+    ['', '\\n', 'ends with an escape, such as \\n, that was taken for text'],
+    ['', '\\r\\n', 'ends with an escape, such as \\n, that was taken for text'],
+    ['', '\\', 'ends with an escape, such as \\n, that was taken for text'],
+    ['', ',', 'ends with a comma or semicolon'],
+    ['', ';', 'ends with a comma or semicolon'],
   ];
   const VISIBLE = Object.entries(KEYS).filter(
     ([key, { value }]) => typeof value === 'string' && !['privateKey', 'nextPrivateKey', 'certificate'].includes(key),
@@ -506,6 +527,32 @@ describe('checking the keys of a secret', () => {
           message: `${key} holds ${name}.`,
         });
     }
+  });
+
+  it.each(VISIBLE)('names what was copied along with %s', (key, { grants, value }) => {
+    const [grant = 'JWT_BEARER'] = grants;
+    const alternative = { kmsKeyId: 'privateKey', refreshToken: 'oAuthRequest' }[key];
+    const rest = without(SMALLEST[grant], ...(alternative === undefined ? [] : [alternative]));
+    for (const [before, after, says] of STRAY)
+      expect(refusal({ ...rest, [key]: `${before}${String(value)}${after}` })).toMatchObject({
+        code: 'SECRET_MALFORMED',
+        message: `${key} ${says}.`,
+      });
+  });
+
+  it.each([
+    [{ authCode: 'aPrx.y%3D%3D', redirectUri: 'https://a.example' }, /^oAuthRequest\.authCode is percent-encoded/],
+    [{ authCode: 'aPrx', redirectUri: 'https%3a%2f%2fa.example' }, /^oAuthRequest\.redirectUri is percent-encoded/],
+    [{ authCode: '"aPrx=="', redirectUri: 'https://a.example' }, /^oAuthRequest\.authCode stands in quotes/],
+  ])('names a part of a seed that was copied out of an address or with its quotes: %j', (oAuthRequest, message) => {
+    const error = refusal({ ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'), oAuthRequest });
+    expect(error).toMatchObject({ code: 'SECRET_MALFORMED', message: expect.stringMatching(message) });
+    expect(
+      parse({
+        ...without(SMALLEST.AUTHORIZATION_CODE, 'refreshToken'),
+        oAuthRequest: { authCode: 'aPrx==', redirectUri: 'https://a.example/cb?to=x%3Dy' },
+      }),
+    ).toMatchObject({ seed: { redirectUri: 'https://a.example/cb?to=x%3Dy' } });
   });
 
   it('names what nobody sees in the parts of a seed', () => {
@@ -660,7 +707,23 @@ describe('the text of a secret', () => {
     ['---\ngrantType: JWT_BEARER', 'it is YAML'],
     ['GRANT_TYPE=JWT_BEARER', 'it is a list of NAME=value'],
     ['<secret/>', 'it is XML or HTML'],
-    ['file://secret.json', 'it is the name of a file, and not what is in it'],
+    ...['file://secret.json', './secret.json', '/tmp/s.json', '@secret.json', 'secret.json', 'C:\\x\\s.json'].map(
+      (text): [string, string] => [text, 'it is the name of a file, and not what is in it'],
+    ),
+    [Buffer.from(SECRET, 'utf16le').toString('latin1'), 'it is in UTF-16, and was stored as if it were UTF-8'],
+    ['grantType = JWT_BEARER', 'it is a list of NAME=value'],
+    ['export GRANT_TYPE=JWT_BEARER', 'it is a list of NAME=value'],
+    ['[prod]\ngrantType=JWT_BEARER', 'it is a list of NAME=value'],
+    ['{\n  grantType = "JWT_BEARER"\n}', 'its keys have = after them; JSON has colons'],
+    [SECRET.slice(1, -1), 'its opening brace is missing'],
+    [`'${SECRET}'`, 'it stands in quotes, as of a shell'],
+    [`${SECRET}}`, 'its closing brace is missing, or something stands after it'],
+    [SECRET.replace('"username"', "'username'"), 'some of its quotes are single; JSON has double ones'],
+    [SECRET.replace('"username"', '“username”'), 'some of its quotes are curly, as word processors make them'],
+    [
+      PRETTY.replaceAll('  ', '\u00a0 '),
+      'it holds white space of another kind or an invisible character between its keys',
+    ],
     [PEM, 'it is PEM alone, which belongs into the key privateKey of an object'],
   ])('is called what it is where it is not JSON: %#', (text, why) => {
     for (const given of [text, `\ufeff${text}`]) expect(refusal(given).message).toBe(`the value is not JSON: ${why}.`);
@@ -737,6 +800,19 @@ describe('the login URL', () => {
       code: 'LOGIN_HOST_REFUSED',
       message: expect.stringContaining('*.my.salesforce.com'),
       hint: expect.stringContaining('LOGIN_HOSTS'),
+    });
+  });
+
+  it.each([
+    'https://acme.lightning.force.com',
+    'https://acme--dev.sandbox.lightning.force.com',
+    'https://acme.my.salesforce-setup.com',
+    'https://acme--c.vf.force.com',
+    'https://acme.my.site.com',
+  ])('is told from the host of pages that the address bar shows: %s', (loginUrl) => {
+    expect(refusal({ ...SMALLEST.JWT_BEARER, loginUrl })).toMatchObject({
+      code: 'LOGIN_HOST_REFUSED',
+      message: expect.stringContaining('is a host of pages: where the org logs in ends in .my.salesforce.com'),
     });
   });
 

@@ -127,6 +127,16 @@ describe('CLIENT_CREDENTIALS by ARN', () => {
     ['{"clientId":"c","clientSecret":"\\u00a0s"}', 'clientSecret begins with a space of another kind (U+00A0)'],
     ['{"clientId":"\\ufeffc","clientSecret":"s"}', 'clientId begins with an invisible character (U+FEFF)'],
     ['{"consumerKey":"c","clientSecret":"s"}', 'clientId is missing'],
+    [
+      '{"clientId ":"c","clientSecret":"s"}',
+      'the name of the key clientId has white space or an invisible character around it',
+    ],
+    ['{"clientId":"\\"c\\"","clientSecret":"s"}', 'clientId stands in quotes of its own'],
+    ['{"clientId":"c","clientSecret":"{{SECRET}}"}', 'clientSecret is a placeholder that nothing has filled in'],
+    [
+      '{"clientId":"c","clientSecret":"s\\\\n"}',
+      'clientSecret ends with an escape, such as \\n, that was taken for text',
+    ],
     ["{'clientId':'c'}", 'the value is not JSON: its quotes are single; JSON has double ones'],
   ])('is refused where the secret of the client is malformed, naming that secret: %s', async (value, what) => {
     const { serving, asked } = world({}, null, { value });
