@@ -23,6 +23,7 @@ import { type Past, pastOf } from './past.ts';
 import { chosenNames } from './refresh.ts';
 import type { Session } from './session.ts';
 import { type Surveyed, survey } from './survey.ts';
+import { shownTrail, trailVerdict } from './trail.ts';
 import { type Verdict, verdictsOf } from './verdict.ts';
 
 type Step = 'secret' | 'tags' | 'value' | 'key' | 'certificate' | 'profile' | 'limits' | 'grant' | 'salesforce';
@@ -43,10 +44,11 @@ export async function checkCommand(
   const chosen = await chosenNames(session, names, all);
   const surveyed = await survey(session, chosen);
   const { at, connections } = surveyed;
-  const [verdicts, { of, log }, usesOf] = await Promise.all([
+  const [verdicts, { of, log }, usesOf, trail] = await Promise.all([
     verdictsOf(session, connections),
     pastOf(session, surveyed, stage),
     flowUsesOf(session, connections),
+    trailVerdict(session),
   ]);
   const lists = connections.map((one) => {
     const verdict = verdicts.get(one.name);
@@ -62,10 +64,13 @@ export async function checkCommand(
       ok: !isEdited && told.every(({ outcome }) => outcome !== 'failed'),
       dryRun: true,
       connections: lists.map(({ report, checks }) => ({ ...report, checks })),
+      trail,
     });
   } else {
     if (lists.length === 0) note`There is no secret under ${session.rules.secretPrefix}.`;
     for (const { surveyed: one, checks } of lists) say`${shownList(one, checks)}`;
+    const line = shownTrail(trail);
+    if (line !== undefined) say`${line}`;
   }
   const code = exitCodeOfReports(told);
   return code === EXIT.well && isEdited ? EXIT.unwell : code;

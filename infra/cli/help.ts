@@ -27,9 +27,10 @@ another program after our last run), or unhealthy (something is wrong, or a refr
     "unservedProfiles": [], "log": {"read", "error"?}}`,
   check: `
 A dry run, and then Salesforce is asked: it gets a JWT of our own, or is asked whether the refresh token is active (RFC 7662) where the connection has
-a client secret. A refresh token is never spent. ? is unproven: Salesforce was not asked, or did not say; no failure. --json: the report of refresh,
-each entry with
-  "checks": [{"check", "result": "ok"|"failed"|"warning"|"unproven"|"not-reached"|"not-asked", "detail", "error"?: {…}}]`,
+a client secret. A refresh token is never spent. ? is unproven: Salesforce was not asked, or did not say; no failure. The last line says where CloudTrail
+has no trail that would tell of an overwritten profile; no failure either. --json: the report of refresh, each entry with
+  "checks": [{"check", "result": "ok"|"failed"|"warning"|"unproven"|"not-reached"|"not-asked", "detail", "error"?: {…}}]
+and beside them "trail": {"state": "recording"|"none"|"unknown", "detail", "error"?: {…}}`,
   logs: `
 The last hundred lines about it at most, repetitions counted. --json:
   {"connection", "since", "lines": [{"at", "function", "outcome", "code", "message", "hint", "times"}]}`,

@@ -7,10 +7,12 @@ import type { BusEvent } from '../../infra/local/wire/events.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 
 const credentials = { oAuth2GrantType: 'JWT_BEARER', jwtToken: 'a.b.c' } as const;
-/** The names of the rules that select an event. */
-const selecting = (event: BusEvent | undefined) =>
-  rules.filter(({ pattern }) => matches(pattern, event)).map(({ name }) => name);
-const functionsOf = (world: TestWorld) => world.aws.events.all().map(selecting);
+/** Where each event so far goes. */
+const targetsIn = (world: TestWorld) => world.aws.events.all().map(targetsOf);
+const targetsOf = (event: BusEvent) =>
+  rules.flatMap(({ pattern, target }) =>
+    matches(pattern, event) ? ['inputPath' in target ? 'topic' : target.functionName] : [],
+  );
 
 /** An update over HTTP of a program that calls itself so. */
 async function updateAs(world: TestWorld, accessKeyId: string, agent: [string, string]): Promise<void> {
@@ -40,13 +42,13 @@ describe('the rules of the deployment', () => {
     flows.fail('daily', null);
     flows.deactivate('daily', 'off');
     flows.deactivate('cdc', undefined);
-    expect(functionsOf(world)).toEqual([['heal-1'], ['heal-2'], ['heal-2']]);
+    expect(targetsIn(world)).toEqual([['heal'], ['heal'], ['heal']]);
     world.aws.events.publish({
       source: 'aws.appflow',
       'detail-type': 'AppFlow End Flow Run Report',
       detail: { status: 'Execution Successful' },
     });
-    expect(functionsOf(world)[3]).toEqual([]);
+    expect(targetsIn(world)[3]).toEqual([]);
   });
 
   it('give heal the changes of profiles by everybody but our own roles, whoever has no role included', async () => {
@@ -61,8 +63,7 @@ describe('the rules of the deployment', () => {
     ] as const)
       world.aws.appflow.overwriteBy(principal, 'sf', credentials);
     world.aws.appflow.deleteBy({ type: 'Root' }, 'sf');
-    const changes = ['heal-3'];
-    expect(functionsOf(world)).toEqual([changes, changes, changes, changes, [], changes]);
+    expect(targetsIn(world)).toEqual([['heal'], ['heal'], ['heal'], ['heal'], [], ['heal']]);
   });
 
   it('tell our functions by their user agent, and neither the command line nor another deployment', async () => {
@@ -71,7 +72,7 @@ describe('the rules of the deployment', () => {
     await updateAs(world, 'local', ['appflow-token-refresher', '1.0.0']);
     await updateAs(world, 'local', ['appflow-token-refresher-cli', '1.0.0']);
     await updateAs(world, 'other', ['appflow-token-refresher', '1.0.0']);
-    expect(functionsOf(world)).toEqual([[], ['heal-3'], ['heal-3']]);
+    expect(targetsIn(world)).toEqual([[], ['heal'], ['heal']]);
     expect(world.env['OWN_ROLE_ARNS']?.split(',')).toEqual(ownRoleArns);
     expect(world.aws.events.all()[0]?.detail).toMatchObject({
       userIdentity: { sessionContext: { sessionIssuer: { arn: ownRoleArns[0] } } },
@@ -132,6 +133,6 @@ describe('deliverEvents', () => {
       'The request failed because the service Source Salesforce returned the following error: Details: x: y, ErrorCode: ConnectorAuthentication.',
     );
     await world.deliverEvents();
-    expect(world.aws.events.failed()).toMatchObject([{ rule: 'heal-1', attempts: 3 }]);
+    expect(world.aws.events.failed()).toMatchObject([{ attempts: 3 }]);
   });
 });
