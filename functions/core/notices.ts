@@ -121,12 +121,17 @@ function summaryOf(kind: NoticeKind, detail: Omit<Notice['detail'], 'summary'>):
   const { connection, connectorProfileName, since, code, message, hint, flows } = detail;
   const cure = hint === undefined ? '' : ` → ${hint}`;
   const what = {
-    'Connection Failed': `has not been refreshed since ${since}: ${code}: ${message}${cure}`,
-    'Connection Recovered': `is refreshed again; it had waited since ${since}.`,
+    'Connection Failed': `has waited for a refresh since ${toSeconds(since)}: ${code}: ${message}${cure}`,
+    'Connection Recovered': 'is refreshed again.',
     'Profile Overwritten': `${message}${cure}`,
   }[kind];
   const profile = connectorProfileName === connection ? '' : ` (profile ${connectorProfileName})`;
   return bounded(`${kind}: ${connection}${profile} ${what}${atStake(flows)}`, MOST_SUMMARY);
+}
+
+/** `2026-11-24T03:35:00Z`: nobody reads milliseconds. */
+function toSeconds(time: string): string {
+  return time.replace(/\.\d{3}Z$/, 'Z');
 }
 
 function atStake(flows: readonly FlowUse[] | undefined): string {

@@ -146,7 +146,7 @@ function another(change: ProfileChange, owner: ListedTarget): Answered {
 
 function overwritten(change: ProfileChange, owner: ListedTarget, error: RefreshError | undefined): Told {
   const { connection, connectorProfileName } = owner;
-  const what = `was updated at ${change.at.toISOString()} by ${byWhom(change)}.`;
+  const what = `was updated at ${change.at.toISOString().replace('.000Z', 'Z')} by ${byWhom(change)}.`;
   const about = {
     kind: 'Profile Overwritten',
     connection,

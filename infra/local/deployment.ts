@@ -136,7 +136,7 @@ export function queueAttributes(deadLettersArn: string): Record<string, string> 
 }
 
 /** CloudFormation's own tags (`!GetAtt`, `!Ref`) are read as the text or list behind them: nobody asks here what they stand for. */
-function template(path: string): unknown {
+export function template(path: string): unknown {
   const text = readFileSync(join(import.meta.dirname, '../..', path), 'utf8');
   return parse(text, { merge: true, logLevel: 'error' });
 }

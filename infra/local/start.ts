@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import * as v from 'valibot';
 import { systemClock } from '../../functions/runtime/clock.ts';
 import { captureOutput, type OutcomeLine, outcomesIn, warningsIn } from './output.ts';
+import { isKind, KINDS, lineOf, rehearse } from './rehearsal.ts';
 import { loadSamples } from './samples.ts';
 import { type Row, table } from './table.ts';
 import { type LocalWorld, startWorld } from './world.ts';
@@ -11,7 +12,8 @@ import { type LocalWorld, startWorld } from './world.ts';
  * `npm start`: the whole cycle, schedule → dispatch → queue → refresh, through the real handlers on local services, with a table of every
  * connection before and after. `--watch` goes on, at a pace at which a person can watch it.
  */
-const { values } = parseArgs({ options: { watch: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { watch: { type: 'boolean', default: false }, break: { type: 'string' } } });
+if (values.break !== undefined) process.exit(await rehearsal(values.break));
 const WATCH_TICK_SECONDS = 15;
 
 process.env['POWERTOOLS_METRICS_DISABLED'] = 'true';
@@ -38,6 +40,18 @@ if (values.watch) {
   }
 }
 await world.close();
+
+/** `--break KIND`: a rehearsal for the person on call. @returns the exit code */
+async function rehearsal(kind: string): Promise<number> {
+  const write = (text: string) => process.stdout.write(`${text}\n`);
+  if (!isKind(kind)) {
+    process.stderr.write(`--break takes one of ${KINDS.join(', ')}.\n`);
+    return 2;
+  }
+  const isWell = await rehearse(kind, { say: (line) => write(lineOf(line)) });
+  if (!isWell) process.stderr.write('Twelve hours have passed, and it is not well again.\n');
+  return isWell ? 0 : 1;
+}
 
 async function cycle(local: LocalWorld): Promise<void> {
   local.aws.forget();

@@ -205,7 +205,7 @@ describe('a notice', () => {
           ...about,
           flows: uses,
           summary:
-            'Connection Failed: sf (profile crm) has not been refreshed since 2026-11-24T03:00:00.000Z: SALESFORCE_REFUSED: Salesforce says invalid_grant. → Run authorize. Flows: accounts (Scheduled rate(1hours)), orders (OnDemand).',
+            'Connection Failed: sf (profile crm) has waited for a refresh since 2026-11-24T03:00:00Z: SALESFORCE_REFUSED: Salesforce says invalid_grant. → Run authorize. Flows: accounts (Scheduled rate(1hours)), orders (OnDemand).',
         },
       },
     ]);

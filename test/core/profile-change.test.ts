@@ -46,7 +46,7 @@ describe('an update by somebody else', () => {
         connectorProfileName: 'crm',
         since: at(-60).toISOString(),
         principal: CI,
-        message: `was updated at ${at(-60).toISOString()} by ${CI} with APN/1.0 HashiCorp/1.0 Terraform/1.9.2.`,
+        message: `was updated at 2026-11-24T08:59:00Z by ${CI} with APN/1.0 HashiCorp/1.0 Terraform/1.9.2.`,
         hint: 'Stop that program from writing the credentials of crm: in Terraform, ignore_changes on them.',
       },
     ]);

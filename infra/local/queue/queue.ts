@@ -99,6 +99,8 @@ export function createQueues(env: Environment, origin: () => string) {
           groupId,
           receiveCount,
         })),
+    /** Deletes all messages, as PurgeQueue does. */
+    purge: (name: string) => queues.find(name).purge(),
     /** Puts a message into a queue, at once. */
     send(name: string, message: { body: string; groupId: string | undefined; deduplicationId: string }): void {
       const { body, groupId, deduplicationId } = message;
