@@ -11,7 +11,7 @@ const acts = (world: TestWorld) => [
   ...world.salesforce.calls.filter(({ operation }) => operation.startsWith('token:')).map(({ operation }) => operation),
   ...world.aws.calls
     .map(({ operation }) => operation)
-    .filter((name) => /^(UpdateConnectorProfile|Sign|Put.*)$/.test(name)),
+    .filter((name) => /^(UpdateConnectorProfile|Sign|Put(SecretValue|Parameter))$/.test(name)),
 ];
 
 function message(connection: string, connectorProfileName: string) {
