@@ -299,7 +299,7 @@ describe('a good key', () => {
           await expect(signs(held)).resolves.toBe(true);
   });
 
-  it('is read in no time, however the text is made', () => {
+  it('is read however the text is made', () => {
     const units = [
       '-',
       '-----BEGIN ',
