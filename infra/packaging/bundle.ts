@@ -10,10 +10,13 @@ export interface Bundle {
 }
 
 /**
- * Packages that few containers ever load, and that `import()` names: each lies beside the function in a file of its own. Otherwise its text would
- * be parsed at each cold start.
+ * Packages that few containers ever load, and that `import()` names, with what is used of them: each lies beside the function in a file of its own.
+ * Otherwise its text would be parsed at each cold start.
  */
-const BESIDE = ['tldts-icann'];
+const BESIDE: ReadonlyMap<string, string> = new Map([
+  ['tldts-icann', '*'],
+  ['@aws-sdk/client-eventbridge', '{ EventBridgeClient, PutEventsCommand }'],
+]);
 
 /**
  * @param root the folder of the project
@@ -22,9 +25,9 @@ const BESIDE = ['tldts-icann'];
 export async function bundle(root: string, entry: string): Promise<Bundle> {
   const main = await built(root, { entryPoints: [`${entry}.ts`], outfile: `${entry}.js`, plugins: [beside] });
   const parts = [main];
-  for (const name of BESIDE) {
+  for (const [name, used] of BESIDE) {
     if (!main.imports.has(`./${name}.js`)) continue;
-    const stdin = { contents: `export * from '${name}';`, resolveDir: root };
+    const stdin = { contents: `export ${used} from '${name}';`, resolveDir: root };
     parts.push(await built(root, { stdin, outfile: entry.replace(/[^/]*$/, `${name}.js`) }));
   }
   return {
@@ -36,7 +39,7 @@ export async function bundle(root: string, entry: string): Promise<Bundle> {
 const beside: Plugin = {
   name: 'beside',
   setup({ onResolve }) {
-    for (const name of BESIDE)
+    for (const name of BESIDE.keys())
       onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind }) =>
         kind === 'dynamic-import' ? { path: `./${name}.js`, external: true } : undefined,
       );
