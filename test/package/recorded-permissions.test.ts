@@ -173,7 +173,10 @@ describe('the recorded calls of the functions', () => {
       world.clock.turn(5);
       await world.invoke('heal', fourth);
       // Somebody else updates a profile, which is told.
-      world.aws.appflow.overwriteBy({ type: 'Root' }, 'kms', { oAuth2GrantType: 'JWT_BEARER', jwtToken: 'e30.e30.old' });
+      world.aws.appflow.overwriteBy({ type: 'Root' }, 'kms', {
+        oAuth2GrantType: 'JWT_BEARER',
+        jwtToken: 'e30.e30.old',
+      });
       await world.deliverEvents();
     });
     expect(
