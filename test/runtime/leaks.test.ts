@@ -197,7 +197,8 @@ class Sweep {
 
   /** Everything in a request but the members for secrets is told to people: names, descriptions, tags, messages of the queue. */
   #note({ service, input }: Call): void {
-    const sent = JSON.stringify(input) ?? '';
+    // A notice has codes of errors, and no secret that is where it should be.
+    const sent = service === 'events' ? '' : (JSON.stringify(input) ?? '');
     for (const [, key = '', value = ''] of sent.matchAll(
       /\\?"(jwtToken|accessToken|refreshToken|authCode|assertion|refresh_token|code|client_secret|token)\\?":\\?"([^"\\]{12,})/g,
     )) {
