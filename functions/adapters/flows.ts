@@ -1,6 +1,6 @@
 import { type AppflowClient, ListFlowsCommand } from '@aws-sdk/client-appflow';
 import * as v from 'valibot';
-import type { Flow, Flows, FlowUse } from '../core/ports.ts';
+import { type Flow, type Flows, type FlowUse, MOST_FLOWS_TOLD } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { bounded } from '../core/wording.ts';
 import { list, pages, readable, text } from './aws-answer.ts';
@@ -10,9 +10,8 @@ import { callAws } from './aws-call.ts';
 const PAGE = 100;
 /** Flows described at once: no call rate of AppFlow's is published. */
 const AT_ONCE = 5;
-/** Flows described in a run, and told of a profile. An account has at most 1,000 unless its quota was raised. */
+/** Flows described in a run. An account has at most 1,000 unless its quota was raised. */
 const MOST_FLOWS = 1_000;
-const MOST_TOLD = 20;
 /** Characters of a schedule, which anybody who makes a flow may choose. */
 const MOST_SCHEDULE = 120;
 
@@ -62,7 +61,7 @@ async function allUses(
     if (flow === undefined) continue;
     for (const profile of flow.connectorProfileNames) {
       const told = uses.get(profile) ?? [];
-      if (told.length < MOST_TOLD) told.push({ flowName, trigger: triggerOf(flow) });
+      if (told.length < MOST_FLOWS_TOLD) told.push({ flowName, trigger: triggerOf(flow) });
       uses.set(profile, told);
     }
   }

@@ -1,10 +1,17 @@
-import type { Target } from './connection/target.ts';
-import type { Context } from './context.ts';
+import type { AskingTick, Target } from './connection/target.ts';
+import type { Context, Rules } from './context.ts';
 import { orRefreshError, RefreshError } from './errors.ts';
-import type { FlowUse, ListedSecret, Notice, NoticeKind, Profile } from './ports.ts';
+import {
+  type FlowUse,
+  type ListedSecret,
+  MOST_FLOWS_TOLD,
+  type Notice,
+  type NoticeKind,
+  type Profile,
+} from './ports.ts';
 import type { Served } from './report.ts';
 import type { Run } from './run.ts';
-import { type Attempt, attemptOf, type Dates, dueSince, isRecovery } from './schedule.ts';
+import { attemptOf, type Dates, dueSince } from './schedule.ts';
 import { bounded, enumerated } from './wording.ts';
 
 /**
@@ -18,23 +25,28 @@ export type Told = Omit<Notice['detail'], 'flows' | 'summary'> & { readonly kind
 /** Characters of a summary at most: message, hint and five flows fit in. */
 const MOST_SUMMARY = 2_000;
 
+/** Connections whose secrets are looked at at once. */
+const AT_ONCE = 10;
+
 /** What became of the connections of a run, as far as somebody must hear of it. */
 export async function noticesOf(served: readonly Served[], context: Context): Promise<readonly Told[]> {
-  const told = await Promise.all(served.map((one) => noticeOf(one, context)));
+  const told: (Told | undefined)[] = [];
+  for (let at = 0; at < served.length; at += AT_ONCE)
+    told.push(...(await Promise.all(served.slice(at, at + AT_ONCE).map((one) => noticeOf(one, context)))));
   return told.filter((one) => one !== undefined);
 }
 
 async function noticeOf({ report, error, asked }: Served, context: Context): Promise<Told | undefined> {
-  if (asked?.profile === undefined) return undefined;
+  if (asked === undefined) return undefined;
   const { target, profile } = asked;
   const { connection, connectorProfileName, grantType } = report;
   const about = { connection, connectorProfileName, ...(grantType === undefined ? {} : { grantType }) };
   if (error !== undefined) {
     // A person who asked reads the report, and what a failed flow asked for is due later: only the schedule's attempts are told.
-    if (target.unlessUpdatedAfter === undefined || target.isHealing === true) return undefined;
+    const { ticks = [] } = target;
+    if (ticks.length === 0) return undefined;
     const dates = datesFor(target, profile, await secretOf(target, context));
-    const attempt = attemptOf(dates, target.unlessUpdatedAfter, context.rules.tickSeconds);
-    if (attempt === undefined || !isTold(error, attempt, target.isRetry === true)) return undefined;
+    if (!ticks.some((tick) => isTold(error, tick, dates, context.rules))) return undefined;
     const { code, message, hint } = error;
     return { kind: 'Connection Failed', ...about, since: dueSince(dates).toISOString(), code, message, hint };
   }
@@ -43,27 +55,52 @@ async function noticeOf({ report, error, asked }: Served, context: Context): Pro
   return since === undefined ? undefined : { kind: 'Connection Recovered', ...about, since: since.toISOString() };
 }
 
-function isTold(error: RefreshError, { isFirst, endsPatience }: Attempt, isRetry: boolean): boolean {
+function isTold(
+  error: RefreshError,
+  { scheduledTime, isRetry }: AskingTick,
+  dates: Dates,
+  { tickSeconds }: Rules,
+): boolean {
+  const attempt = attemptOf(dates, scheduledTime, tickSeconds);
+  if (attempt === undefined) return false;
   // The queue's second try belongs to the same attempt, of which the first has told that the patience is over.
-  return (isFirst && !error.retryable) || (endsPatience && !isRetry);
+  return (attempt.isFirst && !error.retryable) || (attempt.endsPatience && !isRetry);
 }
 
-/** Since when a connection that has just been refreshed had wanted it, where it had to wait for more than a tick. */
+/** Milliseconds by which Secrets Manager's listing lags at most: for so long `dispatch` may not know a new connection. */
+const LISTING_LAG = 300_000;
+
+/**
+ * Since when a connection that has just been refreshed had wanted it, where it had to wait for a tick or more: its first attempt had failed, or had
+ * not been made.
+ */
 async function recoveredSince(target: Target, profile: Profile, context: Context): Promise<Date | undefined> {
-  const { rules, run } = context;
-  if (isRecovery(datesFor(target, profile, undefined), run.now(), rules.tickSeconds))
-    return new Date(profile.updatedAt.getTime() + target.intervalSeconds * 1000);
-  // A profile that is younger than its connection was deleted and made again. One apply of Terraform makes both within a tick.
-  if (profile.updatedAt > profile.createdAt) return undefined;
+  const tick = context.rules.tickSeconds * 1000;
+  // The first attempt succeeds later than its tick, by however long queue and refresh take: of it only the tick's own time tells.
+  const { ticks = [] } = target;
+  const moment =
+    ticks.length === 0 ? context.run.now() : Math.max(...ticks.map(({ scheduledTime }) => scheduledTime.getTime()));
+  const isLate = (since: number) => moment - since >= tick;
+  const due = profile.updatedAt.getTime() + target.intervalSeconds * 1000;
+  const isNew = profile.updatedAt <= profile.createdAt;
+  if (!isLate(due) && !isNew) return undefined;
   const secret = await secretOf(target, context);
-  const isMadeAgain =
-    secret !== undefined && profile.createdAt.getTime() - secret.createdAt.getTime() > rules.tickSeconds * 1000;
+  if (isLate(due)) {
+    // A connection that is younger than the last update of its profile has not waited since then.
+    if (secret === undefined || secret.createdAt.getTime() <= due) return new Date(due);
+    return isLate(secret.createdAt.getTime() + LISTING_LAG) ? secret.createdAt : undefined;
+  }
+  // A profile that is younger than its connection was deleted and made again. One apply of Terraform makes both within a tick.
+  const isMadeAgain = secret !== undefined && profile.createdAt.getTime() - secret.createdAt.getTime() > tick;
   return isMadeAgain ? profile.createdAt : undefined;
 }
 
 /** The operator's secret, for its dates; nothing where it cannot be looked at, for whatever reason: the profile's dates must do then. */
 async function secretOf({ connection }: Target, { rules, ports, run }: Context): Promise<ListedSecret | undefined> {
-  const secret = await orRefreshError(() => ports.secrets.describe(rules.secretPrefix + connection, run));
+  const name = rules.secretPrefix + connection;
+  const secret = await orRefreshError(() =>
+    within(Math.min(DATES_WITHIN, left(run) / 2), run, (hurried) => ports.secrets.describe(name, hurried)),
+  );
   return secret instanceof RefreshError ? undefined : secret;
 }
 
@@ -76,8 +113,14 @@ function datesFor({ intervalSeconds }: Target, profile: Profile, secret: ListedS
   };
 }
 
+/** Milliseconds for looking at the date of a secret at most: what has to be told may be that its store hangs. */
+const DATES_WITHIN = 5_000;
 /** Milliseconds for finding the flows at most: without them a notice still says what is wrong. */
 const FLOWS_WITHIN = 10_000;
+/** Milliseconds for putting notices on the bus at most. */
+const PUT_WITHIN = 10_000;
+/** Milliseconds for it also where the deadline has come: a neighbour that hangs is what people must hear of. Lambda's own end is a little later. */
+const PUT_AFTER_ALL = 1_000;
 
 /**
  * Puts notices on the bus, with the flows that each is about. What cannot be told fails nothing.
@@ -90,22 +133,31 @@ export async function tell(
 ): Promise<{ readonly notices: readonly Notice[]; readonly problems: readonly RefreshError[] }> {
   if (told.length === 0) return { notices: [], problems: [] };
   const names = [...new Set(told.map(({ connectorProfileName }) => connectorProfileName))];
-  const flows = await orRefreshError(() => soon(run, (hurried) => ports.flows.flowsOf(names, hurried)));
+  // Half of what is left belongs to the telling.
+  const flows = await orRefreshError(() =>
+    within(Math.min(FLOWS_WITHIN, left(run) / 2), run, (hurried) => ports.flows.flowsOf(names, hurried)),
+  );
   const notices = told.map((one) =>
     noticeFrom(one, flows instanceof RefreshError ? undefined : (flows.get(one.connectorProfileName) ?? [])),
   );
-  const put = await orRefreshError(() => ports.notices.put(notices, run));
+  const most = Math.max(PUT_AFTER_ALL, Math.min(PUT_WITHIN, left(run)));
+  const put = await orRefreshError(() => within(most, run, (late) => ports.notices.put(notices, late)));
   return { notices, problems: [flows, put].filter((one) => one instanceof RefreshError) };
 }
 
-/** What takes too long ends as at the deadline of a run: half of what is left belongs to the telling. */
-async function soon<T>(run: Run, get: (hurried: Run) => Promise<T>): Promise<T> {
-  const most = Math.max(0, Math.min(FLOWS_WITHIN, (run.deadline - run.now()) / 2));
+/** Milliseconds. */
+function left({ deadline, now }: Run): number {
+  return Math.max(0, deadline - now());
+}
+
+/** What takes longer ends as at the deadline of a run, whose own is not asked: what comes after it has the time that is given here. */
+async function within<T>(milliseconds: number, run: Run, get: (timed: Run) => Promise<T>): Promise<T> {
   const over = new AbortController();
-  const timer = run.timer(most);
+  if (milliseconds === 0) over.abort();
+  const timer = run.timer(milliseconds);
   void timer.rung.then(() => over.abort());
   try {
-    return await get({ ...run, deadline: run.now() + most, signal: AbortSignal.any([run.signal, over.signal]) });
+    return await get({ ...run, deadline: run.now() + milliseconds, signal: over.signal });
   } finally {
     timer.cancel();
   }
@@ -137,5 +189,7 @@ function toSeconds(time: string): string {
 function atStake(flows: readonly FlowUse[] | undefined): string {
   if (flows === undefined) return '';
   if (flows.length === 0) return ' No flow uses it.';
-  return ` Flows: ${enumerated(flows.map(({ flowName, trigger }) => `${flowName} (${trigger})`))}.`;
+  const said = enumerated(flows.map(({ flowName, trigger }) => `${flowName} (${trigger})`));
+  // There may be others that were not asked for.
+  return ` Flows: ${flows.length < MOST_FLOWS_TOLD ? said : said.replace(/ and (\d+) more$/, ' and at least $1 more')}.`;
 }

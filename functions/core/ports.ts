@@ -56,11 +56,14 @@ export interface Flows {
   /** `StartFlow`: runs an on-demand flow, activates any other. The same client token within 8 hours starts it once. */
   start(flowName: string, clientToken: string, run: Run): Promise<void>;
   /**
-   * Which flows read or write through each of the profiles, at most 20 of each, in the order of their names; a profile without any is missing.
+   * Which flows read or write through each of the profiles, at most `MOST_FLOWS_TOLD` of each, in the order of their names; a profile without any is missing.
    * `ListFlows` tells no profiles, so each flow with a Salesforce end is described: asked once a run, and only where something failed or a person asks.
    */
   flowsOf(connectorProfileNames: readonly string[], run: Run): Promise<ReadonlyMap<string, readonly FlowUse[]>>;
 }
+
+/** Flows that are told of one profile at most. */
+export const MOST_FLOWS_TOLD = 20;
 
 /** A flow on a connector profile, for people. */
 export interface FlowUse {

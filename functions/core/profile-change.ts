@@ -1,10 +1,11 @@
 import { belonging, profileNotFound } from './connection/belonging.ts';
-import { type ListedTarget, listedTargets } from './connection/target.ts';
+import { type ListedTarget, listedTargets, targetOf } from './connection/target.ts';
 import type { Context } from './context.ts';
-import { RefreshError } from './errors.ts';
+import { orRefreshError, RefreshError } from './errors.ts';
+import { COMMAND } from './hint.ts';
 import { noticesOf, type Told } from './notices.ts';
 import { refresh } from './refresh.ts';
-import type { ConnectionReport, Refreshed } from './report.ts';
+import type { ConnectionReport, Refreshed, Served } from './report.ts';
 import { bounded, MOST_MESSAGE } from './wording.ts';
 
 /** Somebody's call that changed a connector profile, as CloudTrail tells it. Texts are empty where it says nothing. */
@@ -35,6 +36,10 @@ export interface Answered {
 
 /** Milliseconds between a call's time, which has whole seconds, and the date that it leaves on the profile. */
 const APPLIED_WITHIN = 5_000;
+/** A refresh that has failed for now is tried again by Lambda a minute after, and two minutes after that, and no more. */
+const LAST_TRY_AFTER = 150_000;
+/** What says that the profile never held a credential of ours. */
+const NOT_OURS: ReadonlySet<string> = new Set(['PROFILE_MISMATCH', 'PROFILE_NOT_SALESFORCE']);
 /** Characters of a principal at most: a role's ARN with its session. */
 const MOST_PRINCIPAL = 300;
 
@@ -55,7 +60,8 @@ export async function answerChange(change: ProfileChange, context: Context): Pro
   if (kind === 'updated' && isOurs(change, context)) return nothing('The update was our own; nothing to do.');
   const belongs = belonging(await listedTargets(context));
   const owner = belongs.get(connectorProfileName)?.owner;
-  if (owner === undefined) return nothing('No connection serves the profile; nothing to do.');
+  if (owner === undefined || !(await stillServes(owner, context)))
+    return nothing('No connection serves the profile; nothing to do.');
   if (kind === 'deleted') return gone(change, owner, context);
   if (productIn(change) === 'appflow-token-refresher') return another(change, owner);
 
@@ -67,22 +73,44 @@ export async function answerChange(change: ProfileChange, context: Context): Pro
   if (first?.report.outcome === 'in-progress')
     throw new RefreshError('OUT_OF_TIME', `Another run holds ${owner.connection}.`, { kind: 'wait' });
   const { error } = first ?? {};
-  const who = `by ${byWhom(change)}`;
-  const message = `${connectorProfileName} was updated ${who}; ${error === undefined ? 'our credential is in it again' : 'it could not be given ours again'}.`;
+  // What will be tried again is told when it has been decided, or when it is so late that this may be the last try.
+  const isDecided = error?.retryable !== true || context.run.now() - at.getTime() >= LAST_TRY_AFTER;
+  const isServed = error === undefined || !NOT_OURS.has(error.code);
   return {
     report: {
       connectorProfileName,
       outcome: first === undefined || error !== undefined ? 'failed' : 'restored',
-      message: bounded(message, MOST_MESSAGE),
+      message: bounded(`${connectorProfileName} was updated by ${byWhom(change)}. ${becameOf(first)}`, MOST_MESSAGE),
       connections,
     },
     refreshed,
     told: [
-      // What will be tried again is told when it has been decided.
-      ...(first === undefined || error?.retryable === true ? [] : [overwritten(change, owner, error)]),
+      ...(first !== undefined && isDecided && isServed ? [overwritten(change, owner, first)] : []),
       ...(await noticesOf(refreshed.served, context)),
     ],
   };
+}
+
+/** The listing lags: a connection that was deleted or moved with its profile, by the same hand, may still be in it. */
+async function stillServes(
+  { connection, connectorProfileName }: ListedTarget,
+  { rules, ports, run }: Context,
+): Promise<boolean> {
+  const now = await orRefreshError(async () =>
+    targetOf(await ports.secrets.describe(rules.secretPrefix + connection, run), rules),
+  );
+  // That it cannot be looked at says nothing.
+  return now instanceof RefreshError
+    ? now.code !== 'SECRET_NOT_FOUND'
+    : now.connectorProfileName === connectorProfileName;
+}
+
+/** What may be said of the profile after a refresh. `undefined` where that ended in a bug of ours. */
+function becameOf(served: Served | undefined): string {
+  if (served === undefined) return 'It could not be refreshed.';
+  if (served.error !== undefined) return `It could not be refreshed: ${served.error.message}`;
+  // By whom is not known: by another run of ours, or by somebody whose own event is yet to come.
+  return served.report.outcome === 'up-to-date' ? 'It has been updated again since.' : 'It has our credential again.';
 }
 
 /** By its role or, where a person ran it, by its name. */
@@ -129,7 +157,7 @@ async function gone(change: ProfileChange, owner: ListedTarget, { ports, run }: 
 
 /** Both serve the profile, and each would undo what the other did. */
 function another(change: ProfileChange, owner: ListedTarget): Answered {
-  const told = overwritten(change, owner, undefined);
+  const told = wasUpdated(change, owner);
   const message = `${told.message} It was another deployment of appflow-token-refresher, which is not answered.`;
   const hint = `Let one deployment alone serve ${owner.connectorProfileName}: delete the secret of ${owner.connection} here, or that of the other deployment.`;
   return {
@@ -144,25 +172,33 @@ function another(change: ProfileChange, owner: ListedTarget): Answered {
   };
 }
 
-function overwritten(change: ProfileChange, owner: ListedTarget, error: RefreshError | undefined): Told {
-  const { connection, connectorProfileName } = owner;
-  const what = `was updated at ${change.at.toISOString().replace('.000Z', 'Z')} by ${byWhom(change)}.`;
-  const about = {
+function wasUpdated(change: ProfileChange, { connection, connectorProfileName }: ListedTarget) {
+  return {
     kind: 'Profile Overwritten',
     connection,
     connectorProfileName,
     since: change.at.toISOString(),
     principal: principalOf(change),
+    message: `was updated at ${change.at.toISOString().replace('.000Z', 'Z')} by ${byWhom(change)}.`,
   } as const;
+}
+
+/** @param served what came of the refresh that answered it */
+function overwritten(change: ProfileChange, owner: ListedTarget, served: Served): Told {
+  const told = wasUpdated(change, owner);
+  const { connection, connectorProfileName } = owner;
+  const { error } = served;
+  const message = bounded(`${told.message} ${becameOf(served)}`, MOST_MESSAGE);
   if (error === undefined) {
-    return {
-      ...about,
-      message: bounded(what, MOST_MESSAGE),
-      hint: `Stop that program from writing the credentials of ${connectorProfileName}: in Terraform, ignore_changes on them.`,
-    };
+    const hint = `Stop that program from writing the credentials of ${connectorProfileName}: in Terraform, ignore_changes on them.`;
+    return { ...told, message, hint };
   }
-  const { code, message, hint } = error;
-  return { ...about, code, message: bounded(`${what} It could not be refreshed: ${message}`, MOST_MESSAGE), hint };
+  const { code } = error;
+  // To the schedule the profile is fresh.
+  const hint = error.retryable
+    ? `When that is over, run: ${COMMAND} refresh ${connection}. The schedule waits for the next interval.`
+    : error.hint;
+  return { ...told, message, code, hint };
 }
 
 /** Who and with what, for people: `arn:aws:sts::…:assumed-role/ci/x with Terraform/1.5.0`. */
@@ -171,8 +207,10 @@ function byWhom(change: ProfileChange): string {
   return `${principalOf(change)}${products === '' ? '' : ` with ${products}`}`;
 }
 
+/** Paths of users and roles may have any ASCII in them, and chats read some of it as markup. */
 function principalOf({ principal }: ProfileChange): string {
-  return /^[\x21-\x7e]{1,1000}$/.test(principal) ? bounded(principal, MOST_PRINCIPAL) : 'an unnamed principal';
+  if (!/^(?:[\x21-\x7e]{1,1000}|AWS Internal)$/.test(principal)) return 'an unnamed principal';
+  return bounded(principal.replace(/[^\w+=,.@:/ -]/g, '\ufffd'), MOST_PRINCIPAL);
 }
 
 /** Of a user agent, which its sender chooses, the names of products (RFC 9110 section 10.1.5) and of services alone, and few of them. */

@@ -101,8 +101,3 @@ export function attemptOf(dates: Dates, scheduledTime: Date, tickSeconds: number
   const before = age - Math.floor((age - slot) / tick) * tick;
   return { isFirst, endsPatience: age >= patience && before < patience };
 }
-
-/** Whether a refresh that succeeds now ends a time in which the schedule's own had failed, or had not been made. */
-export function isRecovery({ profileUpdatedAt, intervalSeconds }: Dates, now: number, tickSeconds: number): boolean {
-  return now > profileUpdatedAt.getTime() + (intervalSeconds + tickSeconds) * 1000;
-}

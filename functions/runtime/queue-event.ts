@@ -49,9 +49,15 @@ export async function serveMessages(event: QueueEvent, world: World): Promise<(r
     const target = targetIn(body);
     if (target === undefined) continue;
     const other = targets.get(target.connection);
-    // Of two messages for one connection the later tick asks for more, and a retry stays one.
+    // Of two messages for one connection the later tick asks for more, and a retry stays one. What failed blocks its group in the queue, so that with
+    // short ticks several come together: each of them may be the one at which people are told.
     const asked = other === undefined || later(target, other) ? target : other;
-    targets.set(target.connection, { ...asked, isRetry: isRetry(attributes) || other?.isRetry === true });
+    const tick = { scheduledTime: target.scheduledTime, isRetry: isRetry(attributes) };
+    targets.set(target.connection, {
+      ...asked,
+      isRetry: tick.isRetry || other?.isRetry === true,
+      ticks: [...(other?.ticks ?? []), tick],
+    });
   }
   const refreshed = await refresh({ targets: [...targets.values()], dryRun: false }, world);
   record(refreshed, world);
@@ -81,7 +87,7 @@ function isRetry(attributes: unknown): boolean {
   return result.success && Number(result.output.ApproximateReceiveCount) > 1;
 }
 
-function targetIn(body: string): Target | undefined {
+function targetIn(body: string): (Target & { readonly scheduledTime: Date }) | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);
@@ -90,8 +96,7 @@ function targetIn(body: string): Target | undefined {
   }
   const result = v.safeParse(MessageBody, parsed);
   if (!result.success) return undefined;
-  const { scheduledTime, ...rest } = result.output;
-  return { ...rest, unlessUpdatedAfter: scheduledTime };
+  return { ...result.output, unlessUpdatedAfter: result.output.scheduledTime };
 }
 
 function later(one: Target, other: Target): boolean {

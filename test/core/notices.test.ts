@@ -20,7 +20,9 @@ function attempt(here: Estate, error: RefreshError | undefined, dueAt: number, m
   const profile = here.profiles.get('one');
   if (profile === undefined) throw new Error('It was just added.');
   const known = { connection: 'one', connectorProfileName: 'one', grantType: 'JWT_BEARER' } as const;
-  const asked = { target: { ...target, unlessUpdatedAfter: at(0), ...more }, profile };
+  const { isRetry = false } = more;
+  const ticks = [{ scheduledTime: at(0), isRetry }];
+  const asked = { target: { ...target, unlessUpdatedAfter: at(0), ticks, ...more }, profile };
   if (error === undefined) return { report: { ...known, outcome: 'refreshed', validUntil: null }, asked };
   const { code, retryable, message, hint } = error;
   return { report: { ...known, outcome: 'failed', error: { code, retryable, message, hint } }, error, asked };
@@ -66,13 +68,30 @@ describe('a connection that fails', () => {
     expect(await kinds(here, attempt(here, down(), -3 * TICK, { isRetry: true }))).toEqual([]);
   });
 
+  it('is told at each of the ticks that came together, and a retry of one hides no other', async () => {
+    const here = estate();
+    const ticks = (...some: [ticksAgo: number, isRetry: boolean][]) => ({
+      isRetry: some.some(([, isRetry]) => isRetry),
+      ticks: some.map(([ticksAgo, isRetry]) => ({ scheduledTime: at(-ticksAgo * TICK), isRetry })),
+    });
+    // It became due seven ticks ago, and the patience ended four ticks ago.
+    const failing = (...some: Parameters<typeof ticks>) =>
+      kinds(here, attempt(here, down(), -7 * TICK, ticks(...some)));
+    expect(await failing([6, true], [4, false])).toEqual(['Connection Failed']);
+    expect(await failing([4, false], [0, false])).toEqual(['Connection Failed']);
+    expect(await failing([6, true], [0, false])).toEqual([]);
+    expect(await failing([4, true], [0, false])).toEqual([]);
+  });
+
   it('is not told where a person or a failed flow asked', async () => {
     const here = estate();
     const { asked, ...served } = attempt(here, refused(), 0);
     if (asked === undefined) throw new Error('It was asked.');
-    const { unlessUpdatedAfter: _none, ...byHand } = asked.target;
+    const { unlessUpdatedAfter: _tick, ticks: _none, ...byHand } = asked.target;
     expect(await kinds(here, { ...served, asked: { ...asked, target: byHand } })).toEqual([]);
-    expect(await kinds(here, attempt(here, refused(), 0, { isHealing: true }))).toEqual([]);
+    const healing = { ...byHand, unlessUpdatedAfter: at(0), isHealing: true };
+    expect(await kinds(here, { ...served, asked: { ...asked, target: healing } })).toEqual([]);
+    expect(here.calls).toEqual([]);
   });
 
   it('is told by the date of a secret that a person has changed, and by that of the profile where it cannot be looked at', async () => {
@@ -132,14 +151,54 @@ describe('a connection that fails', () => {
 });
 
 describe('a connection that is refreshed', () => {
-  it('is told to have recovered where the refresh came more than a tick late', async () => {
+  it('is told to have recovered where its first attempt had not succeeded, and not where only queue and refresh took long', async () => {
     const here = estate();
-    const served = attempt(here, undefined, -TICK - 1);
+    const served = attempt(here, undefined, -TICK);
     expect(await noticesOf([served], here.context)).toMatchObject([
-      { kind: 'Connection Recovered', connection: 'one', since: at(-TICK - 1).toISOString() },
+      { kind: 'Connection Recovered', connection: 'one', since: at(-TICK).toISOString() },
     ]);
-    expect(await kinds(here, attempt(here, undefined, -TICK))).toEqual([]);
+    // The tick came almost a tick after the moment, as it may, and the refresh has taken a minute.
+    const later = fakeContext({ ...here.context.ports }, fakeRun({ now: NOW + 60_000 }));
+    expect((await noticesOf([attempt(here, undefined, -TICK + 1)], later)).map(({ kind }) => kind)).toEqual([]);
     expect(await kinds(here, attempt(here, undefined, 60))).toEqual([]);
+  });
+
+  it('is told to have recovered by the clock where a person asked', async () => {
+    const here = estate();
+    expect(await kinds(here, attempt(here, undefined, -TICK, { ticks: [] }))).toEqual(['Connection Recovered']);
+    expect(await kinds(here, attempt(here, undefined, -TICK + 1, { ticks: [] }))).toEqual([]);
+  });
+
+  it('is not told to have recovered where it is new and its profile is old, unless it had to wait itself', async () => {
+    const here = estate();
+    const added = async (secondsAgo: number) => {
+      const served = attempt(here, undefined, -90 * 86_400);
+      const name = 'appflow-token-refresher/one';
+      here.listed.set(name, { name, createdAt: at(-secondsAgo), changedAt: at(-secondsAgo), tags: new Map() });
+      return (await noticesOf([served], here.context)).map(({ kind, since }) => [kind, since]);
+    };
+    // The listing lags by up to five minutes, so it may be sent two ticks after it was added.
+    expect(await added(60)).toEqual([]);
+    expect(await added(TICK + 299)).toEqual([]);
+    expect(await added(TICK + 300)).toEqual([['Connection Recovered', at(-TICK - 300).toISOString()]]);
+    here.before['describe'] = () => {
+      throw down();
+    };
+    expect(await added(60)).toMatchObject([['Connection Recovered', expect.any(String)]]);
+  });
+
+  it('and many others look at ten secrets at once', async () => {
+    const here = estate();
+    let atOnce = 0;
+    let most = 0;
+    here.before['describe'] = async () => {
+      most = Math.max(most, ++atOnce);
+      await new Promise((resolve) => setImmediate(resolve));
+      atOnce -= 1;
+    };
+    const served = Array.from({ length: 25 }, () => attempt(here, undefined, -TICK));
+    expect(await noticesOf(served, here.context)).toHaveLength(25);
+    expect(most).toBe(10);
   });
 
   it('is told to have recovered where its profile was deleted and made again, and not where both are new', async () => {
@@ -154,8 +213,14 @@ describe('a connection that is refreshed', () => {
       };
     };
     const late = fakeContext({ ...here.context.ports }, fakeRun({ now: at(-90_000 + TICK + 60).getTime() }));
-    expect((await noticesOf([made(TICK + 1)], late)).map(({ kind }) => kind)).toEqual(['Connection Recovered']);
-    expect((await noticesOf([made(TICK)], late)).map(({ kind }) => kind)).toEqual([]);
+    const kindsOf = async (secondsAfter: number) => {
+      const served = made(secondsAfter);
+      const ticks = [{ scheduledTime: at(-90_000 + TICK + 60), isRetry: false }];
+      const asked = { ...served.asked, target: { ...served.asked.target, ticks } };
+      return (await noticesOf([{ ...served, asked }], late)).map(({ kind }) => kind);
+    };
+    expect(await kindsOf(TICK + 1)).toEqual(['Connection Recovered']);
+    expect(await kindsOf(TICK)).toEqual([]);
   });
 
   it('is not told where nothing was done', async () => {
@@ -244,8 +309,37 @@ describe('a notice', () => {
     };
     for (const left of [45, 8, -1])
       expect((await tell([TOLD], hurried(left))).problems).toMatchObject([{ code: 'OUT_OF_TIME' }]);
-    expect(rung).toEqual([10_000, 4_000, 0]);
+    // The flows get half of what is left; the bus what is left of it, or a second beyond the deadline.
+    expect(rung).toEqual([10_000, 10_000, 4_000, 8_000, 0, 1_000]);
     expect(put).toHaveLength(3);
+  });
+
+  it('is put also where the deadline has come, for as long as Lambda itself leaves', async () => {
+    const ended = AbortSignal.abort();
+    const seen: { isAborted: boolean; secondsLeft: number }[] = [];
+    const { context } = bus({
+      flows: { flowsOf: () => Promise.reject(down()) },
+      notices: {
+        async put(_, { signal, deadline, now }) {
+          seen.push({ isAborted: signal.aborted, secondsLeft: (deadline - now()) / 1000 });
+        },
+      },
+    });
+    const run = { ...context.run, signal: ended, deadline: context.run.now() - 1 };
+    await tell([TOLD], { ...context, run });
+    expect(seen).toEqual([{ isAborted: false, secondsLeft: 1 }]);
+  });
+
+  it('counts no flows that were not looked for', async () => {
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({ flowName: `f${n}`, trigger: 'OnDemand' }));
+    const summaryWith = async (count: number) => {
+      const { put, context } = bus({ flows: { flowsOf: async () => new Map([['crm', many(count)]]) } });
+      await tell([TOLD], context);
+      return put[0]?.detail.summary;
+    };
+    expect(await summaryWith(19)).toMatch(/f4 \(OnDemand\) and 14 more\.$/);
+    expect(await summaryWith(20)).toMatch(/f4 \(OnDemand\) and at least 15 more\.$/);
   });
 
   it('that the bus does not take fails nothing', async () => {

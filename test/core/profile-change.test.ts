@@ -34,7 +34,7 @@ describe('an update by somebody else', () => {
     expect(report).toMatchObject({
       connectorProfileName: 'crm',
       outcome: 'restored',
-      message: `crm was updated by ${CI} with APN/1.0 HashiCorp/1.0 Terraform/1.9.2; our credential is in it again.`,
+      message: `crm was updated by ${CI} with APN/1.0 HashiCorp/1.0 Terraform/1.9.2. It has our credential again.`,
       connections: [{ connection: 'sf', outcome: 'refreshed' }],
     });
     expect(refreshed.served).toHaveLength(1);
@@ -46,7 +46,7 @@ describe('an update by somebody else', () => {
         connectorProfileName: 'crm',
         since: at(-60).toISOString(),
         principal: CI,
-        message: `was updated at 2026-11-24T08:59:00Z by ${CI} with APN/1.0 HashiCorp/1.0 Terraform/1.9.2.`,
+        message: `was updated at 2026-11-24T08:59:00Z by ${CI} with APN/1.0 HashiCorp/1.0 Terraform/1.9.2. It has our credential again.`,
         hint: 'Stop that program from writing the credentials of crm: in Terraform, ignore_changes on them.',
       },
     ]);
@@ -57,8 +57,43 @@ describe('an update by somebody else', () => {
     here.add('sf', { tags: { 'connector-profile-name': 'crm' }, profile: { updatedAt: at(-50) } });
     const { report, told } = await answerChange(update(), here.context);
     expect(report.connections).toMatchObject([{ outcome: 'up-to-date' }]);
-    expect(told).toMatchObject([{ kind: 'Profile Overwritten' }]);
+    // By whom, nobody knows.
+    expect(told).toMatchObject([
+      { kind: 'Profile Overwritten', message: expect.stringMatching(/ It has been updated again since\.$/) },
+    ]);
+    expect(report.message).not.toContain('our credential');
     expect(given(here)).toBe(0);
+  });
+
+  it('is undone also where it left a date on the profile that is later than its own by less than five seconds', async () => {
+    const here = world();
+    for (const [seconds, outcome] of [
+      [-55, 'refreshed'],
+      [-54, 'up-to-date'],
+    ] as const) {
+      here.add('sf', { tags: { 'connector-profile-name': 'crm' }, profile: { updatedAt: at(seconds) } });
+      expect((await answerChange(update(), here.context)).report.connections).toMatchObject([{ outcome }]);
+    }
+  });
+
+  it('that came before another is told without a word of our credential, in whatever order they are delivered', async () => {
+    const here = world();
+    const [first, second] = [update({ at: at(-120) }), update({ at: at(-60) })];
+    for (const order of [
+      [first, second],
+      [second, first],
+      [second, second, first],
+    ]) {
+      here.add('sf', { tags: { 'connector-profile-name': 'crm' }, profile: { updatedAt: at(-60) } });
+      let restored = 0;
+      for (const change of order) {
+        const { report } = await answerChange(change, here.context);
+        if (report.connections[0]?.outcome !== 'refreshed') continue;
+        restored += 1;
+        here.add('sf', { tags: { 'connector-profile-name': 'crm' }, profile: { updatedAt: at(0) } });
+      }
+      expect(restored).toBe(1);
+    }
   });
 
   it('is told with the error where ours is refused for good, and with the next attempt where that may pass', async () => {
@@ -68,7 +103,7 @@ describe('an update by somebody else', () => {
     };
     const { report, told } = await answerChange(update(), here.context);
     expect(report).toMatchObject({ outcome: 'failed' });
-    expect(report.message).toContain('it could not be given ours again');
+    expect(report.message).toContain('It could not be refreshed: The key is disabled.');
     expect(told).toMatchObject([{ kind: 'Profile Overwritten', code: 'KEY_UNUSABLE', hint: 'Enable it.' }]);
     expect(told[0]?.message).toContain('It could not be refreshed: The key is disabled.');
     here.before['sign'] = () => {
@@ -77,6 +112,86 @@ describe('an update by somebody else', () => {
     const later = await answerChange(update(), here.context);
     expect(later.told).toEqual([]);
     expect(later.refreshed.served[0]?.error).toMatchObject({ retryable: true });
+  });
+
+  it('is told where it still fails when Lambda tries for the last time, with what to do then', async () => {
+    const here = world();
+    here.before['sign'] = () => {
+      throw new RefreshError('KMS_UNAVAILABLE', 'KMS is slow.', { kind: 'wait' });
+    };
+    here.add('sf', { tags: { 'connector-profile-name': 'crm' }, profile: { updatedAt: at(-200) } });
+    // The tries of Lambda come at once, after a minute, and after two more.
+    for (const [secondsAgo, isTold] of [
+      [61, false],
+      [149, false],
+      [150, true],
+      [181, true],
+    ] as const) {
+      const { told } = await answerChange(update({ at: at(-secondsAgo) }), here.context);
+      expect(told).toMatchObject(
+        isTold
+          ? [
+              {
+                code: 'KMS_UNAVAILABLE',
+                hint: 'When that is over, run: npx --no-install appflow-token-refresher refresh sf. The schedule waits for the next interval.',
+              },
+            ]
+          : [],
+      );
+    }
+  });
+
+  it('is a failure where our refresh runs into a bug, and not said to be undone', async () => {
+    const here = world();
+    here.before['sign'] = () => {
+      throw new TypeError('x is not a function');
+    };
+    const { report, refreshed, told } = await answerChange(update(), here.context);
+    expect(report).toMatchObject({
+      outcome: 'failed',
+      message: expect.stringMatching(/ It could not be refreshed\.$/),
+    });
+    expect(refreshed.bugs).toHaveLength(1);
+    expect(told).toEqual([]);
+  });
+
+  it('is no overwriting where the connection, or its part in the profile, is gone though the listing still shows it', async () => {
+    const here = world();
+    const describe = (change: () => void) => {
+      here.before['describe'] = change;
+    };
+    const name = 'appflow-token-refresher/sf';
+    const listed = here.listed.get(name);
+    if (listed === undefined) throw new Error('It was just added.');
+    for (const kind of ['updated', 'deleted'] as const) {
+      if (kind === 'deleted') here.profiles.delete('crm');
+      for (const [change, outcome] of [
+        [() => void here.listed.delete(name), 'nothing-to-do'],
+        [() => void here.listed.set(name, { ...listed, tags: new Map() }), 'nothing-to-do'],
+        [
+          () => {
+            throw new RefreshError('SECRETS_UNAVAILABLE', 'Down.', { kind: 'wait' });
+          },
+          kind === 'updated' ? 'restored' : 'told',
+        ],
+      ] as const) {
+        describe(change);
+        expect((await answerChange(update({ kind }), here.context)).report.outcome).toBe(outcome);
+        here.listed.set(name, listed);
+      }
+    }
+  });
+
+  it.each([
+    ['the value of the secret names another', { value: { connectorProfileName: 'other' } }],
+    ['it is none of Salesforce', { profile: { isSalesforce: false } }],
+  ])('is no overwriting where it never held a credential of ours: %s', async (_, some) => {
+    const here = estate();
+    here.add('sf', { tags: { 'connector-profile-name': 'crm' }, ...some });
+    const { report, told, refreshed } = await answerChange(update(), here.context);
+    expect(report.outcome).toBe('failed');
+    expect(refreshed.served[0]?.error?.code).toMatch(/^PROFILE_(MISMATCH|NOT_SALESFORCE)$/);
+    expect(told).toEqual([]);
   });
 
   it.each([
@@ -133,11 +248,21 @@ describe('an update by somebody else', () => {
       ['', ''],
     ] as const) {
       const { report } = await answerChange(update({ userAgent }), world().context);
-      expect(report.message).toBe(`crm was updated by ${CI}${shown}; our credential is in it again.`);
+      expect(report.message).toBe(`crm was updated by ${CI}${shown}. It has our credential again.`);
     }
     for (const principal of ['', 'a b', 'x\n', '\u202e', 'x'.repeat(2_000)]) {
       const { told } = await answerChange(update({ principal }), world().context);
       expect(told[0]).toMatchObject({ principal: 'an unnamed principal' });
+    }
+    for (const [principal, shown] of [
+      ['AWS Internal', 'AWS Internal'],
+      [
+        'arn:aws:iam::1:user/[a](b)/<!here>/ann',
+        'arn:aws:iam::1:user/\ufffda\ufffd\ufffdb\ufffd/\ufffd\ufffdhere\ufffd/ann',
+      ],
+    ] as const) {
+      const { told } = await answerChange(update({ principal }), world().context);
+      expect(told[0]).toMatchObject({ principal: shown });
     }
   });
 

@@ -6,7 +6,7 @@ import { TurnableClock } from '../../infra/local/clock.ts';
 import type { FunctionName } from '../../infra/local/deployment.ts';
 import { captureOutput } from '../../infra/local/output.ts';
 import { type LocalWorld, startWorld } from '../../infra/local/world.ts';
-import { edited, FLOW_EVENT, MARKS, markedSecrets } from './inputs.ts';
+import { CALL_EVENT, CALL_EVENT_KEYS, edited, FLOW_EVENT, MARKS, markedSecrets } from './inputs.ts';
 import { type Said, target } from './target.ts';
 
 const [MARK, NO_NAME] = MARKS;
@@ -55,7 +55,7 @@ const EVENTS: Readonly<Record<FunctionName, fc.Arbitrary<unknown>>> = {
     [],
     [NO_NAME],
   ),
-  heal: edited(FLOW_EVENT, [], [NO_NAME]),
+  heal: fc.oneof(edited(FLOW_EVENT, [], [NO_NAME]), edited(CALL_EVENT, CALL_EVENT_KEYS, [NO_NAME])),
 };
 
 function addConnections({ aws, salesforce }: LocalWorld, pem: string): void {
@@ -116,6 +116,11 @@ export const HANDLERS = names.map((name) =>
               ...lines,
               JSON.stringify(answer) ?? '',
               ...thrown.map((error) => inspect(error, { depth: 10, showHidden: true })),
+              // What was told, as it is on the bus.
+              ...world.aws.events
+                .all()
+                .slice(-3)
+                .map((event) => JSON.stringify(event)),
             ],
           };
         },

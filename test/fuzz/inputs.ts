@@ -212,3 +212,33 @@ export const FLOW_EVENT = {
     'deactivation-reason': 'x',
   },
 };
+
+/** CloudTrail's event of an update of a connector profile. */
+export const CALL_EVENT = {
+  version: '0',
+  id: '7a7e8feb-b491-4cf7-a9f1-bf3703467718',
+  'detail-type': 'AWS API Call via CloudTrail',
+  source: 'aws.appflow',
+  time: '2026-11-24T03:00:00Z',
+  detail: {
+    eventName: 'UpdateConnectorProfile',
+    eventTime: '2026-11-24T03:00:00Z',
+    userAgent: 'APN/1.0 HashiCorp/1.0 Terraform/1.13.4',
+    userIdentity: {
+      type: 'AssumedRole',
+      arn: 'arn:aws:sts::123456789012:assumed-role/ci/build',
+      invokedBy: 'cloudformation.amazonaws.com',
+      sessionContext: { sessionIssuer: { arn: 'arn:aws:iam::123456789012:role/ci' } },
+    },
+    requestParameters: { connectorProfileName: 'sf' },
+  },
+};
+
+/** Keys of it that lie deeper. */
+export const CALL_EVENT_KEYS = [
+  'detail/errorCode',
+  'detail/userIdentity/arn',
+  'detail/userIdentity/invokedBy',
+  'detail/userIdentity/sessionContext/sessionIssuer/arn',
+  'detail/requestParameters/connectorProfileName',
+];

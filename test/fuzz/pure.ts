@@ -9,9 +9,20 @@ import { orRefreshError, RefreshError } from '../../functions/core/errors.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
 import { comesFrom, holdsSeed, knownToRotate, parseRecord } from '../../functions/core/token-rotation/token-record.ts';
 import { parseFlowEvent } from '../../functions/runtime/flow-event.ts';
+import { isCallEvent, parseProfileEvent } from '../../functions/runtime/profile-event.ts';
 import { parseRotationEvent } from '../../functions/runtime/rotation-event.ts';
 import { makeKeyAndCertificate } from '../../infra/cli/certificate.ts';
-import { damaged, edited, FLOW_EVENT, MARKS, markedSecrets, oddText, oddValue } from './inputs.ts';
+import {
+  CALL_EVENT,
+  CALL_EVENT_KEYS,
+  damaged,
+  edited,
+  FLOW_EVENT,
+  MARKS,
+  markedSecrets,
+  oddText,
+  oddValue,
+} from './inputs.ts';
 import { type Said, target } from './target.ts';
 
 const RULES = {
@@ -87,6 +98,18 @@ export const PURE = [
         inputs: edited(FLOW_EVENT, [], [OTHER_MARK]),
         secrets: markedSecrets(),
         feed: (input) => said(() => parseFlowEvent(input) && undefined),
+      };
+    },
+  }),
+  target({
+    name: 'call-event',
+    runs: 70_000,
+    mostMs: 2_000,
+    async open() {
+      return {
+        inputs: edited(CALL_EVENT, CALL_EVENT_KEYS, [OTHER_MARK]),
+        secrets: markedSecrets(),
+        feed: (input) => said(() => isCallEvent(input) && parseProfileEvent(input) && undefined),
       };
     },
   }),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { noticesAdapter } from '../../functions/adapters/notices.ts';
 import type { Notice } from '../../functions/core/ports.ts';
 import { VERSION } from '../../functions/runtime/version.ts';
-import { fakeRun, rejectionOf } from '../support/rules.ts';
+import { fakeRun } from '../support/rules.ts';
 import { START, type TestWorld, testWorld } from '../support/world.ts';
 
 const CI = { type: 'AssumedRole', roleName: 'ci' } as const;
@@ -114,6 +114,83 @@ describe('a profile that another program overwrites', () => {
   });
 });
 
+describe('a profile that another program overwrites again and again', () => {
+  const rotating = async () => {
+    const world = await testWorld({ rotation: true });
+    await world.addCode('sf');
+    await world.refresh(['sf']);
+    world.clock.turn(600);
+    return world;
+  };
+  const exchanges = (world: TestWorld) =>
+    world.salesforce.calls.filter(({ operation }) => operation === 'token:refresh_token').length;
+
+  it('is answered once for each time, also by a program that answers ours, and no refresh token is spent twice', async () => {
+    const world = await rotating();
+    const before = exchanges(world);
+    for (let n = 1; n <= 6; n++) {
+      world.aws.appflow.overwriteBy(CI, 'sf', OLD);
+      // CloudTrail takes a minute or two.
+      world.clock.turn(90);
+      await world.deliverEvents();
+      expect(exchanges(world) - before).toBe(n);
+      expect(await logIn(world, 'sf')).toBe(true);
+    }
+    expect(kinds(world)).toEqual(Array.from({ length: 6 }, () => 'Profile Overwritten: sf'));
+    expect(await world.refresh(['sf'])).toMatchObject({ ok: true });
+  });
+
+  it('leaves to a person the last versions of a day of its token secret', async () => {
+    const world = await rotating();
+    for (let n = 1; n <= 60; n++) {
+      world.aws.appflow.overwriteBy(CI, 'sf', OLD);
+      world.clock.turn(60);
+      await world.deliverEvents();
+    }
+    expect(told(world).at(-1)).toMatchObject({ kind: 'Profile Overwritten', code: 'INTERVAL_TOO_SHORT' });
+    expect(await world.refresh(['sf'])).toMatchObject({ ok: true });
+    expect(await logIn(world, 'sf')).toBe(true);
+  }, 120_000);
+
+  it('is answered once for two times whose events come late and in the wrong order, and twice', async () => {
+    const world = await rotating();
+    const before = exchanges(world);
+    world.aws.appflow.overwriteBy(CI, 'sf', OLD);
+    const first = world.aws.events.all().at(-1);
+    world.clock.turn(120);
+    world.aws.appflow.overwriteBy(CI, 'sf', OLD);
+    const second = world.aws.events.all().at(-1);
+    world.clock.turn(900);
+    for (const event of [second, first, second, first]) await world.invoke('heal', event);
+    expect(exchanges(world) - before).toBe(1);
+    expect(await logIn(world, 'sf')).toBe(true);
+    const afterwards = told(world).map(({ message }) => message?.replace(/^.*\. /, ''));
+    expect(afterwards).toEqual([
+      'It has our credential again.',
+      ...Array.from({ length: 3 }, () => 'It has been updated again since.'),
+    ]);
+  });
+
+  it('is told once, and lies in the queue for failed events, where AppFlow is down until Lambda gives up', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.aws.appflow.overwriteBy(CI, 'sf', OLD);
+    world.clock.turn(20);
+    world.fault = ({ operation }) =>
+      operation === 'UpdateConnectorProfile' ? { status: 500, code: 'InternalServerException' } : undefined;
+    await world.deliverEvents();
+    expect(told(world).slice(before)).toMatchObject([
+      {
+        kind: 'Profile Overwritten',
+        code: 'APPFLOW_UNAVAILABLE',
+        principal: expect.stringContaining('/ci/'),
+        hint: expect.stringContaining('refresh sf'),
+      },
+    ]);
+    expect(world.aws.events.failed()).toHaveLength(1);
+  });
+});
+
 describe('a connection that stays broken', () => {
   it.each([[false], [true]])('is told twice and recovers once, also while another is broken: %s', async (isOther) => {
     const world = await healthy();
@@ -167,6 +244,62 @@ describe('a connection that stays broken', () => {
   });
 });
 
+describe('a connection that is well', () => {
+  it('is never told of, however long queue and refresh take', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    let late = 0;
+    for (let n = 0; n < 30; n++) {
+      world.clock.turn(TICK - late - (n === 0 ? 60 : 0));
+      await world.invoke('dispatch', { scheduledTime: new Date(world.clock.now()).toISOString() });
+      late = 2 + (n % 7) * 11;
+      world.clock.turn(late);
+      await world.serveQueue();
+    }
+    expect(world.aws.calls.filter(({ operation }) => operation === 'UpdateConnectorProfile').length).toBeGreaterThan(2);
+    expect(told(world)).toHaveLength(before);
+    expect(world.aws.calls.filter(({ operation }) => operation === 'PutEvents')).toEqual([]);
+  });
+
+  it('is told of no more than its profile needs where both are deleted at once, before the listing knows', async () => {
+    const world = await healthy();
+    const before = told(world).length;
+    world.aws.secrets.listLagSeconds = 300;
+    world.aws.secrets.remove('appflow-token-refresher/sf');
+    world.aws.appflow.deleteBy(CI, 'sf');
+    world.clock.turn(60);
+    await world.deliverEvents();
+    expect(told(world)).toHaveLength(before);
+    expect(world.aws.events.failed()).toEqual([]);
+  });
+});
+
+it('messages that come together are each looked at for whether people must be told', async () => {
+  const world = await healthy();
+  world.salesforce.inactiveUser('integration@example.com', true);
+  const due = world.clock.now() - 60_000 + 3_600_000;
+  const before = told(world).length;
+  world.clock.turn(9_000);
+  const message = (ticksLater: number, receives: string) => ({
+    eventSource: 'aws:sqs',
+    messageId: `m${ticksLater}`,
+    attributes: { ApproximateReceiveCount: receives },
+    body: JSON.stringify({
+      connection: 'sf',
+      connectorProfileName: 'sf',
+      intervalSeconds: 3_600,
+      scheduledTime: new Date(due + ticksLater * TICK * 1000).toISOString(),
+    }),
+  });
+  const serve = async (...messages: unknown[]) => {
+    await world.invoke('refresh', { Records: messages });
+    return told(world).slice(before).length;
+  };
+  expect(await serve(message(1, '2'), message(7, '1'))).toBe(0);
+  expect(await serve(message(1, '2'), message(3, '1'), message(7, '1'))).toBe(1);
+  expect(await serve(message(0, '2'), message(1, '1'))).toBe(2);
+});
+
 describe('a profile that is deleted', () => {
   it('is a failure of its connection, and its making a recovery', async () => {
     const world = await healthy();
@@ -210,23 +343,6 @@ describe('a notice that cannot be put', () => {
     const before = told(world).length;
     expect(await world.refresh(['sf'])).toMatchObject({ ok: true, connections: [{ outcome: 'refreshed' }] });
     expect(told(world)).toHaveLength(before);
-  });
-
-  it('is an error also where the bus answers 200 and took nothing', async () => {
-    const world = await testWorld();
-    const client = new EventBridgeClient({ endpoint: world.aws.url, maxAttempts: 1 });
-    const adapter = noticesAdapter(async () => client);
-    const notice: Notice = {
-      kind: 'Connection Failed',
-      detail: {
-        connection: 'sf',
-        connectorProfileName: 'sf',
-        since: START.toISOString(),
-        summary: 'x'.repeat(1_100_000),
-      },
-    };
-    expect(await rejectionOf(adapter.put([notice], fakeRun()))).toMatchObject({ code: 'APPFLOW_UNAVAILABLE' });
-    client.destroy();
   });
 
   it('is sent ten at a time', async () => {

@@ -80,6 +80,13 @@ function refuseTokens(world: TestWorld): void {
 /** A credential that is no longer young, of a connection that is not due. */
 const anHourIsNotOver = (world: TestWorld) => new Date(world.clock.now() - 1_800_000);
 
+/** A flow on the profile of a connection, so that what is told of that one names it. */
+function addFlow({ aws }: TestWorld, connection: string): string {
+  const flowName = `flow-${connection}`;
+  aws.appflow.flows.create({ flowName, connectorProfileName: connection });
+  return flowName;
+}
+
 /** A message of the queue that comes long after the connection became due. */
 async function repeat(world: TestWorld, connection: string): Promise<void> {
   world.clock.turn(7200);
@@ -101,6 +108,9 @@ describe('the recorded calls of the functions', () => {
 
   it('refresh makes exactly the calls that its role permits', async () => {
     const world = await everyKind();
+    // It has waited for hours, so its recovery is told.
+    addFlow(world, 'kms');
+    world.clock.turn(7_200);
     const calls = await recorded(world, async () => {
       await world.refresh(NAMES);
       refuseTokens(world);
@@ -139,10 +149,7 @@ describe('the recorded calls of the functions', () => {
   it('heal makes exactly the calls that its role permits', async () => {
     const world = await everyKind();
     const events: unknown[] = [];
-    for (const name of NAMES) {
-      world.aws.appflow.flows.create({ flowName: `flow-${name}`, connectorProfileName: name });
-      events.push(await world.aws.appflow.flows.run(`flow-${name}`));
-    }
+    for (const name of NAMES) events.push(await world.aws.appflow.flows.run(addFlow(world, name)));
     world.clock.turn(5);
     const calls = await recorded(world, async () => {
       for (const event of events) await world.invoke('heal', event);
@@ -165,6 +172,12 @@ describe('the recorded calls of the functions', () => {
       const fourth = await world.aws.appflow.flows.run('flow-code');
       world.clock.turn(5);
       await world.invoke('heal', fourth);
+      // Somebody else updates a profile, which is told.
+      world.aws.appflow.overwriteBy({ type: 'Root' }, 'kms', {
+        oAuth2GrantType: 'JWT_BEARER',
+        jwtToken: 'e30.e30.old',
+      });
+      await world.deliverEvents();
     });
     expect(
       calls.filter((call) => call !== 'secretsmanager:GetSecretValue secret:appflow-token-refresher/*').sort(),

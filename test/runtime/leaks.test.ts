@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import * as appflow from '@aws-sdk/client-appflow';
+import * as eventBridge from '@aws-sdk/client-eventbridge';
 import * as kms from '@aws-sdk/client-kms';
 import * as secretsManager from '@aws-sdk/client-secrets-manager';
 import * as sqs from '@aws-sdk/client-sqs';
@@ -170,6 +171,17 @@ class Sweep {
     this.world.aws.secrets.put(name, JSON.stringify({ ...value, refreshToken }));
   }
 
+  /** The events of ours that are on the bus are delivered, and what they are and bring to the topic is kept. @returns how many there are */
+  async deliverNotices(): Promise<number> {
+    await this.#hear(() => this.world.deliverEvents());
+    const { events } = this.world.aws;
+    const ours = events.all().filter(({ source }) => source === OWN);
+    for (const event of ours) this.#texts.add(JSON.stringify(event));
+    for (const { text } of events.messages()) this.#texts.add(text);
+    expect(events.messages().length).toBe(ours.length);
+    return ours.length;
+  }
+
   /** @returns what was said with a piece of a secret in it, shortened */
   findings(): string[] {
     for (const [secret, name] of this.#onTheWire) this.#secrets.add(name, secret);
@@ -185,7 +197,8 @@ class Sweep {
 
   /** Everything in a request but the members for secrets is told to people: names, descriptions, tags, messages of the queue. */
   #note({ service, input }: Call): void {
-    const sent = JSON.stringify(input) ?? '';
+    // A notice has codes of errors, and no secret that is where it should be.
+    const sent = service === 'events' ? '' : (JSON.stringify(input) ?? '');
     for (const [, key = '', value = ''] of sent.matchAll(
       /\\?"(jwtToken|accessToken|refreshToken|authCode|assertion|refresh_token|code|client_secret|token)\\?":\\?"([^"\\]{12,})/g,
     )) {
@@ -220,6 +233,21 @@ const flowFailed = (now: string) => ({
   'detail-type': 'AppFlow End Flow Run Report',
   detail: { 'flow-name': 'orders', error: `invalid_grant: ${CONSUMER_SECRET}`, 'start-time': now },
 });
+/** By a program with secrets in what it sends and in what it calls itself. */
+const overwritten = (now: string) => ({
+  'detail-type': 'AWS API Call via CloudTrail',
+  source: 'aws.appflow',
+  detail: {
+    eventName: 'UpdateConnectorProfile',
+    eventTime: now,
+    eventSource: 'appflow.amazonaws.com',
+    userIdentity: { type: 'IAMUser', arn: 'arn:aws:iam::123456789012:user/ann', accessKeyId: CONSUMER_SECRET },
+    userAgent: `${CONSUMER_SECRET} tool/1.0 (${CONSUMER_SECRET}; token=${CONSUMER_SECRET}) ${CONSUMER_SECRET}/x`,
+    sourceIPAddress: CONSUMER_SECRET,
+    requestParameters: { connectorProfileName: 'jwt', connectorProfileConfig: { accessToken: CONSUMER_SECRET } },
+    responseElements: { message: CONSUMER_SECRET },
+  },
+});
 const rotation = (Step: string) => ({
   Step,
   SecretId: `${OWN}-tokens/code`,
@@ -237,6 +265,8 @@ const PATHS: readonly {
   readonly needsEscrow?: true;
   /** One operation a kind of failure, in turn, rather than all of them. */
   readonly inTurn?: true;
+  /** The connection has been due for so long that its refresh is told. */
+  readonly isLate?: true;
 }[] = [
   {
     name: 'refresh',
@@ -321,12 +351,27 @@ const PATHS: readonly {
     kinds: faultsOf(appflow),
     inTurn: true,
   },
+  {
+    name: 'refresh',
+    event: byHand('jwt', 'code'),
+    operations: ['ListFlows', 'DescribeFlow', 'PutEvents'],
+    kinds: [...faultsOf(appflow), ...modelled(eventBridge).map((name) => [400, name] as const)],
+    inTurn: true,
+    isLate: true,
+  },
+  {
+    name: 'heal',
+    event: overwritten,
+    operations: ['UpdateConnectorProfile', 'DescribeSecret', 'PutEvents', 'ListFlows'],
+    kinds: [...faultsOf(appflow), ...modelled(eventBridge).map((name) => [400, name] as const)],
+    inTurn: true,
+  },
 ];
 
 describe('no piece of a secret is in anything that is put out', () => {
   it.each(PATHS.map((path) => [path.name, path.operations.join(', '), path] as const))(
     '%s, while these fail in every way they know: %s',
-    async (_name, _operations, { name, event, operations, kinds, needsEscrow, inTurn }) => {
+    async (_name, _operations, { name, event, operations, kinds, needsEscrow, inTurn, isLate }) => {
       const sweep = await Sweep.begin();
       // Once well, so that there is something to lose.
       await sweep.run('refresh', byHand('jwt', 'code', 'token', 'client', 'kms'), () => undefined);
@@ -341,6 +386,7 @@ describe('no piece of a secret is in anything that is put out', () => {
         // Made once, at a connection's first refresh.
         if (operation === 'CreateSecret') sweep.world.aws.secrets.remove(`${OWN}-tokens/code`);
         if (name === 'heal') await sweep.letAgeFor(20 * 60);
+        if (isLate === true) sweep.world.clock.turn(3_600);
         const wanted = n % 2 === 0 ? 'before' : 'after';
         let isExchanged = false;
         await sweep.run(name, typeof event === 'function' ? event(sweep.now) : event, (call, phase) => {
@@ -355,6 +401,8 @@ describe('no piece of a secret is in anything that is put out', () => {
         });
         if (name === 'dispatch' && n % 10 === 0) await sweep.serveQueue();
       }
+      const notices = await sweep.deliverNotices();
+      if (operations.includes('PutEvents')) expect(notices).toBeGreaterThan(faults.length / 2);
       expect(sweep.findings()).toEqual([]);
       // The sweep is worth something: it made calls fail, had lines to look at, and secrets to look for.
       expect([...hit.keys()].sort()).toEqual([...new Set(operations)].sort());

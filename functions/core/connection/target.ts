@@ -14,6 +14,15 @@ export interface Target {
   readonly isRetry?: boolean;
   /** A failed flow asked, not the schedule. */
   readonly isHealing?: boolean;
+  /** The ticks of the schedule that asked, one for each message of the queue. */
+  readonly ticks?: readonly AskingTick[];
+}
+
+/** One message of the queue. */
+export interface AskingTick {
+  readonly scheduledTime: Date;
+  /** Whether the queue gave it out before. */
+  readonly isRetry: boolean;
 }
 
 /** A target as the listing of the operator's secrets shows it. */
