@@ -168,7 +168,7 @@ export function appflowAdapter(client: AppflowClient): AppFlow {
 }
 
 /** AppFlow's flows, for healing. */
-export function flowsAdapter(client: AppflowClient): Omit<Flows, 'flowsOf'> {
+export function flowsAdapter(client: AppflowClient): Omit<Flows, 'flowsOf' | 'inUse'> {
   return {
     async flow(flowName, run) {
       const asked = call('DescribeFlow', `flow/${flowName}`);
@@ -197,7 +197,7 @@ export function flowsAdapter(client: AppflowClient): Omit<Flows, 'flowsOf'> {
         answer.lastRunExecutionDetails ?? {};
       const errorTexts = [
         answer.flowStatus === 'Active' ? undefined : answer.flowStatusMessage,
-        mostRecentExecutionStatus === 'Error' ? mostRecentExecutionMessage : undefined,
+        mostRecentExecutionStatus === 'Error' ? (mostRecentExecutionMessage ?? '') : undefined,
       ];
       return {
         connectorProfileNames: [...new Set([...source, ...destination])],

@@ -1,6 +1,6 @@
 import { type AppflowClient, ListFlowsCommand } from '@aws-sdk/client-appflow';
 import * as v from 'valibot';
-import { type Flow, type Flows, type FlowUse, MOST_FLOWS_TOLD } from '../core/ports.ts';
+import { type Flow, type FlowInUse, type Flows, MOST_FLOWS_TOLD } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { bounded } from '../core/wording.ts';
 import { list, pages, readable, text } from './aws-answer.ts';
@@ -25,8 +25,8 @@ const ListAnswer = v.object({
  *
  * @param describe `DescribeFlow`, which alone names the profiles
  */
-export function flowUses(client: AppflowClient, describe: Flows['flow']): Flows['flowsOf'] {
-  let kept: { readonly runId: string; readonly uses: Promise<ReadonlyMap<string, readonly FlowUse[]>> } | undefined;
+export function flowsInUse(client: AppflowClient, describe: Flows['flow']): Flows['inUse'] {
+  let kept: { readonly runId: string; readonly uses: Promise<ReadonlyMap<string, readonly FlowInUse[]>> } | undefined;
   return async (connectorProfileNames, run) => {
     if (kept?.runId !== run.id) kept = { runId: run.id, uses: allUses(client, describe, run) };
     const uses = await kept.uses;
@@ -39,11 +39,24 @@ export function flowUses(client: AppflowClient, describe: Flows['flow']): Flows[
   };
 }
 
+/** The first of them, without what AppFlow says: for the notices. */
+export function flowUses(inUse: Flows['inUse']): Flows['flowsOf'] {
+  return async (connectorProfileNames, run) => {
+    const all = await inUse(connectorProfileNames, run);
+    return new Map(
+      [...all].map(([name, flows]) => [
+        name,
+        flows.slice(0, MOST_FLOWS_TOLD).map(({ flowName, trigger }) => ({ flowName, trigger })),
+      ]),
+    );
+  };
+}
+
 async function allUses(
   client: AppflowClient,
   describe: Flows['flow'],
   run: Run,
-): Promise<ReadonlyMap<string, readonly FlowUse[]>> {
+): Promise<ReadonlyMap<string, readonly FlowInUse[]>> {
   const names = await salesforceFlows(client, run);
   const flows = new Map<string, Flow>();
   const rest = names.values();
@@ -55,13 +68,13 @@ async function allUses(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  const uses = new Map<string, FlowUse[]>();
+  const uses = new Map<string, FlowInUse[]>();
   for (const flowName of names) {
     const flow = flows.get(flowName);
     if (flow === undefined) continue;
     for (const profile of flow.connectorProfileNames) {
       const told = uses.get(profile) ?? [];
-      if (told.length < MOST_FLOWS_TOLD) told.push({ flowName, trigger: triggerOf(flow) });
+      told.push({ flowName, trigger: triggerOf(flow), flow });
       uses.set(profile, told);
     }
   }

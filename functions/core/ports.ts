@@ -46,7 +46,7 @@ export interface Flow {
   readonly schedule?: string | undefined;
   readonly isActive: boolean;
   readonly lastRunAt: Date | undefined;
-  /** What AppFlow says of its state and of its last run, where these are not good. */
+  /** What AppFlow says of its state and of its last run, where these are not good; empty of a run that failed without a word. */
   readonly errorTexts: readonly string[];
 }
 
@@ -60,6 +60,12 @@ export interface Flows {
    * `ListFlows` tells no profiles, so each flow with a Salesforce end is described: asked once a run, and only where something failed or a person asks.
    */
   flowsOf(connectorProfileNames: readonly string[], run: Run): Promise<ReadonlyMap<string, readonly FlowUse[]>>;
+  /** All of the same, each with what AppFlow says of it. */
+  inUse(connectorProfileNames: readonly string[], run: Run): Promise<ReadonlyMap<string, readonly FlowInUse[]>>;
+}
+
+export interface FlowInUse extends FlowUse {
+  readonly flow: Flow;
 }
 
 /** Flows that are told of one profile at most. */

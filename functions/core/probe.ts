@@ -2,13 +2,13 @@ import type { Connection } from './connection/connection.ts';
 import type { Context } from './context.ts';
 import type { Proof } from './grants/grant.ts';
 import { grantOf } from './grants/grant-of.ts';
-import type { Profile } from './ports.ts';
+import type { OwnRun } from './token-rotation/look.ts';
 
 /**
  * Asks Salesforce whether a refresh of the connection would work now. A JWT is exchanged, a client id and secret get a token, a refresh token is
  * introspected where a client secret is held: nothing is spent, and nothing is changed.
  *
- * What AppFlow holds nobody tells. It is what was handed over last, unless `lastUpdatedBy` says otherwise.
+ * What AppFlow holds nobody tells. It is what was handed over last, unless the profile was updated after our last run.
  *
  * @returns `unproven` where Salesforce cannot be asked without spending something: no failure, and no proof
  * @throws RefreshError `SALESFORCE_REFUSED` where it would not work; the codes of the token endpoint, of the stores and of the signer
@@ -23,17 +23,11 @@ export function dryRunProves(connection: Connection): boolean {
 }
 
 /**
- * Who has updated the profile last: `another` program or person where that was after our last run had ended, so that AppFlow may hold anything.
- * `unknown` where we keep nothing that tells: of grants without a token secret only a log or CloudTrail knows.
+ * Our last run: a profile that was updated after its end was updated by another program or person, so that AppFlow may hold anything. `undefined`
+ * where we keep nothing that tells: of grants without a token secret only a log or CloudTrail knows.
  *
  * @throws RefreshError `SECRETS_UNAVAILABLE`, `ACCESS_DENIED`
  */
-export async function lastUpdatedBy(
-  connection: Connection,
-  profile: Profile,
-  context: Context,
-): Promise<'us' | 'another' | 'unknown'> {
-  const end = await grantOf(connection).lastOwnUpdateBy(context);
-  if (end === undefined) return 'unknown';
-  return profile.updatedAt > end ? 'another' : 'us';
+export function lastRunOf(connection: Connection, context: Context): Promise<OwnRun | undefined> {
+  return grantOf(connection).lastRun(context);
 }

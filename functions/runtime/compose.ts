@@ -2,7 +2,7 @@ import { AppflowClient } from '@aws-sdk/client-appflow';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { appflowAdapter, flowsAdapter } from '../adapters/appflow.ts';
-import { flowUses } from '../adapters/flows.ts';
+import { flowsInUse, flowUses } from '../adapters/flows.ts';
 import { noticesAdapter } from '../adapters/notices.ts';
 import { escrowAdapter } from '../adapters/parameter-store.ts';
 import { queueAdapter } from '../adapters/queue.ts';
@@ -58,6 +58,7 @@ export function compose(settings: Settings, product: Product): Parts {
 
   const appflow = new AppflowClient(config);
   const flows = flowsAdapter(appflow);
+  const inUse = flowsInUse(appflow, flows.flow);
   const secretsManager = new SecretsManagerClient(config);
   const kms = once(async () => new (await import('@aws-sdk/client-kms')).KMSClient(config));
   const ssm = once(async () => new (await import('@aws-sdk/client-ssm')).SSMClient(config));
@@ -70,7 +71,7 @@ export function compose(settings: Settings, product: Product): Parts {
     rules: settings,
     ports: {
       appflow: appflowAdapter(appflow),
-      flows: { ...flows, flowsOf: flowUses(appflow, flows.flow) },
+      flows: { ...flows, inUse, flowsOf: flowUses(inUse) },
       secrets: secretsAdapter(secretsManager, TARGET_TAGS),
       store: tokenStoreAdapter(secretsManager, settings.tokenKmsKeyId),
       salesforce: salesforceAdapter,

@@ -2,9 +2,9 @@ import type { Connection } from '../../functions/core/connection/connection.ts';
 import type { Target } from '../../functions/core/connection/target.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { CERTIFICATE_WARN_DAYS } from '../../functions/core/grants/jwt-bearer.ts';
-import type { FlowUse } from '../../functions/core/ports.ts';
 import { type ConnectionReport, type ShownError, shown } from '../../functions/core/report.ts';
-import { flowUsesOf, shownFlows } from './flow-uses.ts';
+import { type FlowSeen, flowTroubles, flowUsesOf, refusedFlows, shownFlows } from './flow-uses.ts';
+import { SESSION_UNKNOWN } from './health.ts';
 import {
   EXIT,
   type ExitCode,
@@ -16,6 +16,7 @@ import {
   relative,
   say,
   sayJson,
+  type Text,
   text,
   trouble,
 } from './output.ts';
@@ -24,16 +25,18 @@ import { chosenNames } from './refresh.ts';
 import type { Session } from './session.ts';
 import { type Surveyed, survey } from './survey.ts';
 import { shownTrail, trailVerdict } from './trail.ts';
-import { type Verdict, verdictsOf } from './verdict.ts';
+import { endedSession, type Verdict, verdictsOf } from './verdict.ts';
 
 type Step = 'secret' | 'tags' | 'value' | 'key' | 'certificate' | 'profile' | 'limits' | 'grant' | 'salesforce';
 
 /** One line of the checklist. */
 interface Check {
-  readonly check: Step | 'update' | 'log' | 'flows' | 'refresh';
+  readonly check: Step | 'session' | 'update' | 'log' | 'flows' | 'refresh';
   readonly result: 'ok' | 'failed' | 'warning' | 'unproven' | 'not-reached' | 'not-asked';
   readonly detail: string;
   readonly error?: ShownError;
+  /** For people, instead of the detail. */
+  readonly told?: Text;
 }
 
 /** `check`: what can be known about connections without changing anything, step by step. */
@@ -56,14 +59,18 @@ export async function checkCommand(
     return { surveyed: one, report: verdict?.report, checks };
   });
   const told = lists.flatMap(({ report }) => report ?? []);
-  const isEdited = lists.some(({ checks }) =>
-    checks.some(({ check, result }) => check === 'update' && result === 'failed'),
+  // The dry run knows nothing of these.
+  const isUnwell = lists.some(({ checks }) =>
+    checks.some(({ check, result }) => UNTRIED.has(check) && result === 'failed'),
   );
   if (session.json) {
     sayJson({
-      ok: !isEdited && told.every(({ outcome }) => outcome !== 'failed'),
+      ok: !isUnwell && told.every(({ outcome }) => outcome !== 'failed'),
       dryRun: true,
-      connections: lists.map(({ report, checks }) => ({ ...report, checks })),
+      connections: lists.map(({ report, checks }) => ({
+        ...report,
+        checks: checks.map(({ told: _told, ...check }) => check),
+      })),
       trail,
     });
   } else {
@@ -73,7 +80,7 @@ export async function checkCommand(
     if (line !== undefined) say`${line}`;
   }
   const code = exitCodeOfReports(told);
-  return code === EXIT.well && isEdited ? EXIT.unwell : code;
+  return code === EXIT.well && isUnwell ? EXIT.unwell : code;
 }
 
 /** Where in the list a failure of the dry run belongs. */
@@ -103,7 +110,7 @@ interface Known {
   readonly past: Past;
   /** From when on the functions' log is known, or why it is not. */
   readonly log: Date | RefreshError;
-  readonly flows: readonly FlowUse[] | undefined;
+  readonly flows: readonly FlowSeen[] | undefined;
 }
 
 function checklist(surveyed: Surveyed, verdict: Verdict | undefined, { at, past, log, flows }: Known): Check[] {
@@ -146,11 +153,10 @@ function checklist(surveyed: Surveyed, verdict: Verdict | undefined, { at, past,
     row('limits', isDryRunThrough, "lifetimes, intervals and AppFlow's limits kept"),
     row('grant', isDryRunThrough, 'supported by AppFlow here'),
     salesforceCheck(row('salesforce', isThrough, ''), verdict),
-    updateCheck(surveyed, past, log, at),
+    ...sessionCheck(surveyed, verdict),
+    updateCheck(surveyed, past, at),
     logCheck(past, log, at),
-    flows === undefined
-      ? { check: 'flows', result: 'not-asked', detail: 'could not be read' }
-      : { check: 'flows', result: 'ok', detail: shownFlows(flows) },
+    flowsCheck(surveyed, flows, !isThrough, at),
     isThrough
       ? refreshCheck(verdict)
       : { check: 'refresh', result: 'failed', detail: 'would fail', ...unplaced(refusal, step, isShown) },
@@ -170,8 +176,34 @@ function refreshCheck(verdict: Verdict | undefined): Check {
     : { check: 'refresh', result: 'unproven', detail: 'nothing wrong is found, and not proved that it would work' };
 }
 
+/** Whether Salesforce still takes what AppFlow was given, where that is an access token alone. */
+function sessionCheck({ name }: Surveyed, verdict: Verdict | undefined): Check[] {
+  switch (verdict?.session) {
+    case undefined:
+      return [];
+    case 'lives':
+      return [{ check: 'session', result: 'ok', detail: 'Salesforce takes the access token that AppFlow was given' }];
+    case 'ended': {
+      const error = endedSession(name);
+      return [{ check: 'session', result: 'failed', detail: error.message, error }];
+    }
+    case 'unknown':
+      return [{ check: 'session', result: 'unproven', detail: SESSION_UNKNOWN }];
+  }
+}
+
+/** Which flows are at stake, and whether AppFlow could log in for them. */
+function flowsCheck({ name }: Surveyed, flows: readonly FlowSeen[] | undefined, wouldFail: boolean, at: Date): Check {
+  if (flows === undefined) return { check: 'flows', result: 'not-asked', detail: 'could not be read' };
+  const detail = shownFlows(flows);
+  const troubles = flowTroubles(name, flows, wouldFail, at);
+  if (troubles.length === 0) return { check: 'flows', result: 'ok', detail };
+  const result = refusedFlows(flows).length > 0 ? 'failed' : 'unproven';
+  return { check: 'flows', result, detail, told: lines([detail, ...troubles]) };
+}
+
 /** Whether AppFlow holds what was handed over last, as far as the date of its last update tells. */
-function updateCheck({ name, timing }: Surveyed, { edited }: Past, log: Date | RefreshError, at: Date): Check {
+function updateCheck({ name, timing }: Surveyed, { edited, untold }: Past, at: Date): Check {
   if (timing === undefined) return { check: 'update', result: 'not-reached', detail: 'not reached' };
   const when = relative(timing.updatedAt, at);
   if (edited?.isCertain === true)
@@ -186,8 +218,17 @@ function updateCheck({ name, timing }: Surveyed, { edited }: Past, log: Date | R
       result: 'warning',
       detail: `${when}, and not by the functions: by this command line, or by another program`,
     };
-  // Without the log nobody knows who it was, unless a lease tells.
-  return { check: 'update', result: log instanceof RefreshError ? 'not-asked' : 'ok', detail: when };
+  if (timing.dueSince <= at) {
+    const since = `${when}, and a refresh is due since ${timing.dueSince.toISOString().slice(0, 19)}Z`;
+    return {
+      check: 'update',
+      result: 'warning',
+      detail: `${since}: the next attempt comes ${relative(timing.nextAttempt, at)}`,
+    };
+  }
+  return untold === undefined
+    ? { check: 'update', result: 'ok', detail: when }
+    : { check: 'update', result: 'unproven', detail: `${when}; ${untold}` };
 }
 
 /** A failure in the past is no verdict: whether a refresh would work now stands in its own line. */
@@ -248,17 +289,21 @@ const MARKS = {
 function shownList({ name }: Surveyed, checks: readonly Check[]) {
   return lines([
     text`${MARKS[overall(checks)]} ${paint('bold', name)}`,
-    ...checks.map(({ check, result, detail, error }) => {
-      const said = error === undefined ? detail : indent(trouble(error), ' '.repeat(15));
-      return text`  ${MARKS[result]} ${check.padEnd(12)} ${said}`;
+    ...checks.map(({ check, result, detail, error, told }) => {
+      const said = error === undefined ? (told ?? detail) : trouble(error);
+      return text`  ${MARKS[result]} ${check.padEnd(12)} ${indent(said, ' '.repeat(15))}`;
     }),
   ]);
 }
 
 /** The gravest of what says something about the next refresh, or about what AppFlow holds. A certificate that nobody watches is no reason to worry now. */
 function overall(checks: readonly Check[]): 'failed' | 'unproven' | 'warning' | 'ok' {
-  const results = checks.flatMap(({ check, result }) => (WEIGHTY.has(check) ? [result] : []));
-  return (['failed', 'unproven', 'warning'] as const).find((one) => results.includes(one)) ?? 'ok';
+  const results = new Set(checks.flatMap(({ check, result }) => (WEIGHTY.has(check) ? [result] : [])));
+  // What AppFlow could not be asked about its flows proves nothing; that the log was not read is in the line of the update, where it matters.
+  if (checks.some(({ check, result }) => check === 'flows' && result === 'not-asked')) results.add('unproven');
+  return (['failed', 'unproven', 'warning'] as const).find((one) => results.has(one)) ?? 'ok';
 }
 
-const WEIGHTY: ReadonlySet<Check['check']> = new Set(['update', 'log', 'refresh']);
+/** What no refresh finds. */
+const UNTRIED: ReadonlySet<Check['check']> = new Set(['session', 'update', 'flows']);
+const WEIGHTY: ReadonlySet<Check['check']> = new Set([...UNTRIED, 'log', 'refresh']);

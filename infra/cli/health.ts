@@ -1,5 +1,5 @@
 import { RefreshError } from '../../functions/core/errors.ts';
-import type { FlowUse } from '../../functions/core/ports.ts';
+import { doubtfulFlows, type FlowSeen, refusedFlows } from './flow-uses.ts';
 import type { Past } from './past.ts';
 import type { Surveyed } from './survey.ts';
 import type { Verdict } from './verdict.ts';
@@ -13,7 +13,7 @@ export const STATES = {
   unhealthy: 'failure',
   /** Another program or person has updated the profile since our last run, so that AppFlow may hold anything. */
   edited: 'failure',
-  /** The last attempt failed, and the profile was not updated since. */
+  /** The last attempt failed, and the profile was not updated since; or AppFlow itself cannot log in with what it was given. */
   failing: 'failure',
   /** Due for so long that an alarm stands. */
   overdue: 'failure',
@@ -21,9 +21,9 @@ export const STATES = {
   due: 'well',
   /** Within its interval; nobody asked Salesforce. */
   fresh: 'well',
-  /** Nothing is wrong that could be seen, and Salesforce was not asked, or did not say. */
+  /** Nothing is wrong that could be seen, and something that could be wrong could not be asked: see `doubts`. */
   unproven: 'well',
-  /** Salesforce accepts what the next refresh would send. */
+  /** Salesforce accepts what the next refresh would send, AppFlow holds what we gave it last, and its flows can log in. */
   healthy: 'well',
 } as const;
 export type State = keyof typeof STATES;
@@ -39,7 +39,9 @@ export interface Health {
   /** Of a probe, where one was wanted. */
   readonly verdict: Verdict | undefined;
   /** `undefined` where nobody wanted to know them; null where they could not be read. */
-  readonly flows: readonly FlowUse[] | null | undefined;
+  readonly flows: readonly FlowSeen[] | null | undefined;
+  /** Of a probe: why it proves nothing, in words without a full stop. */
+  readonly doubts: readonly string[];
 }
 
 export function healthOf(
@@ -54,6 +56,7 @@ export function healthOf(
     surveyed,
     past,
     state: stateOf(surveyed, problems, seen),
+    doubts: doubtsOf(seen),
     problems,
     unread: value instanceof RefreshError && !isMissing ? value : undefined,
     verdict,
@@ -64,16 +67,42 @@ export function healthOf(
 function stateOf(
   { timing }: Surveyed,
   problems: readonly RefreshError[],
-  { past, verdict, at }: { readonly past: Past; readonly verdict: Verdict | undefined; readonly at: Date },
+  seen: Pick<Health, 'past' | 'verdict' | 'flows'> & { readonly at: Date },
 ): State {
+  const { past, verdict, flows, at } = seen;
   if (problems.length > 0 || verdict?.report.outcome === 'failed') return 'unhealthy';
   if (past.edited?.isCertain === true) return 'edited';
-  if (past.lastFailure !== undefined) return 'failing';
+  if (past.lastFailure !== undefined || verdict?.session === 'ended' || refusedFlows(flows ?? []).length > 0)
+    return 'failing';
   if (timing?.isOverdue === true) return 'overdue';
   if (timing !== undefined && timing.dueSince <= at) return 'due';
   if (verdict === undefined) return 'fresh';
-  return verdict.proof?.state === 'proven' && past.edited === undefined ? 'healthy' : 'unproven';
+  return verdict.proof?.state === 'proven' && doubtsOf(seen).length === 0 ? 'healthy' : 'unproven';
 }
+
+/** What could be wrong, and could not be asked. */
+function doubtsOf({ past, verdict, flows }: Pick<Health, 'past' | 'verdict' | 'flows'>): string[] {
+  if (verdict === undefined || verdict.report.outcome === 'failed') return [];
+  const { proof, session } = verdict;
+  return [
+    ...(proof?.state === 'unproven' ? [proof.detail] : []),
+    ...(session === 'unknown' ? [SESSION_UNKNOWN] : []),
+    ...(past.edited === undefined ? [] : [MAYBE_EDITED]),
+    ...(past.untold === undefined ? [] : [past.untold]),
+    ...(flows === null || flows === undefined
+      ? ['whether AppFlow can log in is not known: its flows could not be read']
+      : []),
+    ...(doubtfulFlows(flows ?? []).length === 0 ? [] : [FLOW_UNKNOWN]),
+  ];
+}
+
+const MAYBE_EDITED = 'another program may have updated its profile last';
+const FLOW_UNKNOWN = 'a flow failed for a reason that is not known here';
+/** Doubts of which more is said where they are shown. */
+export const EXPLAINED: ReadonlySet<string> = new Set([MAYBE_EDITED, FLOW_UNKNOWN]);
+
+export const SESSION_UNKNOWN =
+  'AppFlow was given an access token that is not kept here, so whether Salesforce has ended its session is not known before a flow runs';
 
 function problemsOf(surveyed: Surveyed, at: Date, isInEscrow: boolean, isMissing: boolean): RefreshError[] {
   const { name, secret, target, value, connection, profile, certificateEnd } = surveyed;
@@ -101,7 +130,8 @@ function problemsOf(surveyed: Surveyed, at: Date, isInEscrow: boolean, isMissing
 }
 
 /** The shape that scripts see; dates are ISO 8601, and what is not known is null. */
-export function jsonOf({ surveyed, past, state, problems, unread, verdict, flows }: Health, at: Date) {
+export function jsonOf(health: Health, at: Date) {
+  const { surveyed, past, state, problems, unread, verdict, flows, doubts } = health;
   const { name, target, connection, timing, certificateEnd } = surveyed;
   const known = target === undefined || target instanceof RefreshError ? undefined : target;
   const parsed = connection === undefined || connection instanceof RefreshError ? undefined : connection;
@@ -133,7 +163,11 @@ export function jsonOf({ surveyed, past, state, problems, unread, verdict, flows
           },
     edited: edited === undefined ? null : { at: edited.at.toISOString(), certain: edited.isCertain },
     ...(unread === undefined ? {} : { unread: { code: unread.code, message: unread.message, hint: unread.hint } }),
-    ...(verdict === undefined ? {} : { verdict: verdict.report, proof: verdict.proof ?? null }),
+    ...(verdict === undefined ? {} : { verdict: verdict.report, proof: proofOf(verdict), doubts }),
     ...(flows === undefined ? {} : { flows }),
   };
+}
+
+function proofOf({ proof, session }: Verdict) {
+  return proof === undefined ? null : { ...proof, ...(session === undefined ? {} : { session }) };
 }

@@ -16,14 +16,16 @@ Exit codes:
   141  whoever read the output has closed the pipe`,
   status: `
 Without --why nothing is tried, and nothing is called healthy: · fresh (within its interval), ● due (an attempt is on its way). With --why
-✓ healthy (Salesforce accepts what the next refresh would send) or ? unproven (it was not asked, or did not say; no failure).
-✗ overdue (by a quarter of its interval or three ticks, as the alarm has it), failing (the last attempt failed, by the functions' log), edited (by
+✓ healthy (Salesforce accepts what the next refresh would send, the last update was ours, and flows can log in) or ? unproven (one of these could
+not be asked: "doubts"; no failure).
+✗ overdue (by a quarter of its interval or three ticks, as the alarm has it), failing (the last attempt failed, by the functions' log, or AppFlow cannot log in), edited (by
 another program after our last run), or unhealthy (something is wrong, or a refresh would fail now). New secrets show up within five minutes. --json:
   {"ok", "at", "connections": [{"connection", "connectorProfileName", "grantType", "handOver", "intervalSeconds", "updatedAt", "ageSeconds",
     "dueSince", "nextAttempt", "certificateEnd", "state": "healthy"|"unproven"|"fresh"|"due"|"overdue"|"failing"|"edited"|"unhealthy", "overdue",
     "problems": [{"code", "message", "hint"}], "lastFailure": {"at", "function", "code", "message", "hint"}|null,
-    "edited": {"at", "certain"}|null, "unread"?: {…} where the value may not be read, with --flows "flows": [{"flowName", "trigger"}]|null,
-    with --why "verdict"?: the report's entry of refresh, "proof"?: {"state": "proven"|"unproven", "detail"}|null}],
+    "edited": {"at", "certain"}|null, "unread"?: {…} where the value may not be read, with --flows or --why
+    "flows": [{"flowName", "trigger", "trouble"?: {"what": "switched-off"|"run-failed", "why": "log-in"|"unknown", "at"?}}]|null, with --why "verdict"?: the report's entry of refresh, "proof"?: {"state": "proven"|"unproven", "detail",
+    "session"?: "lives"|"ended"|"unknown"}|null, "doubts": []}],
     "unservedProfiles": [], "log": {"read", "error"?}}`,
   check: `
 A dry run, and then Salesforce is asked: it gets a JWT of our own, or is asked whether the refresh token is active (RFC 7662) where the connection has
@@ -35,6 +37,7 @@ and beside them "trail": {"state": "recording"|"none"|"unknown", "detail", "erro
 The last hundred lines about it at most, repetitions counted. --json:
   {"connection", "since", "lines": [{"at", "function", "outcome", "code", "message", "hint", "times"}]}`,
   refresh: `
+A dry run changes nothing and proves nothing: check tries the connection at Salesforce.
 Ctrl-C lets those that are under way finish, so that no token is lost. --json:
   {"ok", "dryRun", "connections": [{"connection", "connectorProfileName", "grantType"?, "handOver"?,
     "outcome": "refreshed"|"would-refresh"|"in-progress"|"failed", "validUntil"?, "error"?: {"code", "retryable", "message", "hint"}}]}`,

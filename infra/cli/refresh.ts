@@ -135,9 +135,15 @@ function reportOf({ report, error }: Served): ConnectionReport {
 function reportLine({ connection, outcome, validUntil, error }: ConnectionReport): Text {
   if (error !== undefined) return text`${paint('red', '✗')} ${connection}  ${indent(trouble(error), '  ')}`;
   const until = validUntil === undefined || validUntil === null ? '' : `, valid until ${validUntil.slice(0, 16)}Z`;
-  const mark = outcome === 'in-progress' ? paint('yellow', '…') : paint('green', '✓');
+  const mark = MARKS[outcome] ?? paint('green', '✓');
   return text`${mark} ${connection}  ${outcome}${outcome === 'in-progress' ? ': another run holds it' : until}`;
 }
+
+/** A dry run changes nothing and proves nothing, so that it has no ✓. */
+const MARKS: Readonly<Partial<Record<ConnectionReport['outcome'], Text>>> = {
+  'in-progress': paint('yellow', '…'),
+  'would-refresh': paint('dim', '·'),
+};
 
 function progressBar(total: number): cliProgress.SingleBar {
   const bar = new cliProgress.SingleBar({

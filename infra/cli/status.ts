@@ -1,21 +1,35 @@
 import Table from 'cli-table3';
 import { RefreshError } from '../../functions/core/errors.ts';
 import { CERTIFICATE_WARN_DAYS } from '../../functions/core/grants/jwt-bearer.ts';
-import { flowUsesOf, shownFlows } from './flow-uses.ts';
-import { type Health, healthOf, jsonOf, STATES, type State } from './health.ts';
-import { EXIT, type ExitCode, note, paint, relative, say, sayJson, span, Text, text, trouble } from './output.ts';
+import { flowTroubles, flowUsesOf, shownFlows } from './flow-uses.ts';
+import { EXPLAINED, type Health, healthOf, jsonOf, STATES, type State } from './health.ts';
+import {
+  EXIT,
+  type ExitCode,
+  exitCodeOfReports,
+  note,
+  paint,
+  relative,
+  say,
+  sayJson,
+  span,
+  Text,
+  text,
+  trouble,
+} from './output.ts';
 import { pastOf } from './past.ts';
 import { orError, type Session } from './session.ts';
 import { survey } from './survey.ts';
-import { verdictsOf } from './verdict.ts';
+import { endedSession, verdictsOf } from './verdict.ts';
 
 const DAY = 86_400_000;
 
 /** `status`: is something wrong with a connection, and if so, with which and why? */
 export async function statusCommand(
   session: Session,
-  { why, flows, stage }: { readonly why: boolean; readonly flows: boolean; readonly stage: string },
+  { why, flows: areFlowsAsked, stage }: { readonly why: boolean; readonly flows: boolean; readonly stage: string },
 ): Promise<ExitCode> {
+  const isTold = areFlowsAsked || why;
   const [surveyed, escrow] = await Promise.all([
     survey(session),
     orError(() => session.ports.escrow.list(session.run())),
@@ -24,7 +38,8 @@ export async function statusCommand(
   const [{ of, log }, verdicts, usesOf] = await Promise.all([
     pastOf(session, surveyed, stage),
     why ? verdictsOf(session, connections) : undefined,
-    flows ? flowUsesOf(session, connections) : undefined,
+    // What AppFlow cannot log in with no probe finds.
+    isTold ? flowUsesOf(session, connections) : undefined,
   ]);
   const inEscrow = new Set(escrow instanceof RefreshError ? [] : escrow);
   const rows = connections.map((one) =>
@@ -33,7 +48,7 @@ export async function statusCommand(
       past: of(one.name),
       isInEscrow: inEscrow.has(one.name),
       verdict: verdicts?.get(one.name),
-      flows: flows ? (usesOf?.(one) ?? null) : undefined,
+      flows: isTold ? (usesOf?.(one) ?? null) : undefined,
     }),
   );
   const ok = rows.every(({ state }) => STATES[state] === 'well');
@@ -53,13 +68,20 @@ export async function statusCommand(
     if (rows.length === 0) note`There is no secret under ${session.rules.secretPrefix}: add NAME makes one.`;
     else {
       say`${table(rows, at)}`;
-      for (const row of rows) for (const line of explanations(row, at)) say`${line}`;
+      for (const row of rows) for (const line of explanations(row, at, areFlowsAsked)) say`${line}`;
     }
     if (unservedProfiles.length > 0)
       say`${paint('dim', `Salesforce profiles that no connection refreshes: ${unservedProfiles.join(', ')}`)}`;
     if (rows.length > 0) say`${summary(rows, why, ok)}`;
   }
-  return ok ? EXIT.well : EXIT.unwell;
+  return ok ? EXIT.well : failureOf(rows);
+}
+
+/** Where no connection could be tried since AWS could not be asked, that is no news about any of them. */
+function failureOf(rows: readonly Health[]): ExitCode {
+  const isUntried = rows.every(({ problems, past }) => problems.length === 0 && past.edited?.isCertain !== true);
+  const reports = rows.flatMap(({ verdict }) => verdict?.report ?? []);
+  return isUntried && exitCodeOfReports(reports) === EXIT.aws ? EXIT.aws : EXIT.unwell;
 }
 
 /** In 80 columns for names of usual length: what is the same in every row, or in most, is left out. */
@@ -175,7 +197,8 @@ function daysLeft(end: Date, at: Date): Cell {
 }
 
 /** What the table has no room for: one entry a problem. */
-function explanations({ surveyed, past, problems, unread, verdict, flows }: Health, at: Date): Text[] {
+function explanations(health: Health, at: Date, areFlowsAsked: boolean): Text[] {
+  const { surveyed, past, problems, unread, verdict, flows, doubts } = health;
   const { name, timing } = surveyed;
   const { edited, lastFailure } = past;
   const lines = problems.map((problem) => text`${name}: ${trouble(problem)}`);
@@ -191,7 +214,10 @@ function explanations({ surveyed, past, problems, unread, verdict, flows }: Heal
       text`${name}: its last attempt failed ${relative(lastFailure.at, at)}: ${trouble({ code, message, hint })}`,
     );
   }
-  if (verdict?.proof?.state === 'unproven') lines.push(text`${name}: ${verdict.proof.detail}.`);
+  if (verdict?.session === 'ended') lines.push(text`${name}: ${trouble(endedSession(name))}`);
+  for (const line of flowTroubles(name, flows ?? [], failed !== undefined, at)) lines.push(text`${name}: ${line}`);
+  const unsaid = doubts.filter((doubt) => !EXPLAINED.has(doubt));
+  if (unsaid.length > 0) lines.push(text`${name}: ${unsaid.join('; ')}.`);
   if (failed === undefined && verdict !== undefined && (timing?.isOverdue === true || lastFailure !== undefined)) {
     const { outcome } = verdict.report;
     lines.push(
@@ -205,11 +231,12 @@ function explanations({ surveyed, past, problems, unread, verdict, flows }: Heal
   ) {
     lines.push(text`${name}: overdue.\n  → status --why, or check ${name}, says why.`);
   }
-  if (flows !== undefined && flows !== null && flows.length > 0) lines.push(text`${name}: ${shownFlows(flows)}`);
+  if (areFlowsAsked && flows !== undefined && flows !== null && flows.length > 0)
+    lines.push(text`${name}: ${shownFlows(flows)}`);
   return lines;
 }
 
-export function editedLine(name: string, edited: NonNullable<Health['past']['edited']>, at: Date): Text {
+function editedLine(name: string, edited: NonNullable<Health['past']['edited']>, at: Date): Text {
   const when = `${relative(edited.at, at)} (${edited.at.toISOString().slice(0, 19)}Z)`;
   return edited.isCertain
     ? text`${name}: edited by another program ${when}: AppFlow may hold something dead.\n  → Run refresh ${name}, and see who it was: UpdateConnectorProfile in CloudTrail. Terraform needs ignore_changes on the credentials.`

@@ -1,6 +1,6 @@
 import { AppflowClient } from '@aws-sdk/client-appflow';
 import { afterEach, expect, it } from 'vitest';
-import { flowUses } from '../../functions/adapters/flows.ts';
+import { flowsInUse, flowUses } from '../../functions/adapters/flows.ts';
 import type { Flow } from '../../functions/core/ports.ts';
 import { startAws } from '../../infra/local/aws.ts';
 import { fakeRun, rejectionOf } from '../support/rules.ts';
@@ -29,14 +29,15 @@ async function world(names: readonly string[], described: (name: string) => Flow
   const client = new AppflowClient({ endpoint: aws.url, region: 'us-east-1', credentials, maxAttempts: 1 });
   let atOnce = 0;
   let most = 0;
-  const uses = flowUses(client, async (name) => {
+  const inUse = flowsInUse(client, async (name) => {
     most = Math.max(most, ++atOnce);
     await new Promise((resolve) => setImmediate(resolve));
     atOnce -= 1;
     return described(name);
   });
+  const uses = flowUses(inUse);
   const lists = () => aws.calls.filter(({ operation }) => operation === 'ListFlows').length;
-  return { aws, uses, lists, most: () => most };
+  return { aws, uses, inUse, lists, most: () => most };
 }
 
 it('finds the flows at both ends of each profile, by name, and leaves out what is gone', async () => {
@@ -52,8 +53,11 @@ it('finds the flows at both ends of each profile, by name, and leaves out what i
 
 it('tells 20 of a profile, page after page, and describes five at once', async () => {
   const names = Array.from({ length: 230 }, (_, n) => `flow-${n}`);
-  const { uses, lists, most } = await world(names, () => flowOn('one'));
-  expect((await uses(['one'], fakeRun())).get('one')).toHaveLength(20);
+  const { uses, inUse, lists, most } = await world(names, () => flowOn('one'));
+  const run = fakeRun();
+  expect((await uses(['one'], run)).get('one')).toHaveLength(20);
+  // Where one of them is switched off, it may be any.
+  expect((await inUse(['one'], run)).get('one')).toHaveLength(230);
   expect([lists(), most()]).toEqual([3, 5]);
 });
 

@@ -22,6 +22,7 @@ describe.concurrent('the command status', { timeout: PATIENCE }, () => {
     expect(stdout).toContain('2 connections: 2 fresh. Nothing was tried');
     expect(stdout).not.toContain('✓');
     for (const line of stdout.split('\n').slice(0, 3)) expect(line.length).toBeLessThanOrEqual(80);
+    estate.logged('sf-two', 'refreshed');
     const why = await estate.run(['status', '--why']);
     expect(why).toMatchObject({ code: 1, stdout: expect.stringMatching(/✗ +sf-one +unhealthy /) });
     expect(why.stdout).toMatch(/✓ +sf-two +healthy /);

@@ -90,6 +90,12 @@ export class Estate implements AsyncDisposable {
     this.profile(tags['connector-profile-name'] ?? name, -1 / 3600);
   }
 
+  /** As the function `refresh` would have logged it just now. */
+  logged(connection: string, outcome: string): void {
+    const line = { connection, level: 'INFO', message: `${connection}: ${outcome}`, outcome };
+    this.world.aws.logs.put('/aws/lambda/appflow-token-refresher-prod-refresh', JSON.stringify(line));
+  }
+
   async code(name: string, more: Record<string, unknown> = {}): Promise<string> {
     const { refreshToken } = await this.world.salesforce.issueRefreshToken(CODE_APP, USER);
     const client = { clientId: CODE_APP, clientSecret: CODE_SECRET };

@@ -2,10 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { ClientCredentialsConnection, JwtBearerConnection } from '../../functions/core/connection/connection.ts';
 import { RefreshError } from '../../functions/core/errors.ts';
 import type { TokenEndpoint } from '../../functions/core/ports.ts';
-import { dryRunProves, lastUpdatedBy, probe } from '../../functions/core/probe.ts';
+import { dryRunProves, lastRunOf, probe } from '../../functions/core/probe.ts';
 import { Redacted } from '../../functions/core/redacted.ts';
 import { fakeContext, fakeEndpoint, rejectionOf } from '../support/rules.ts';
-import { notingProfile } from '../support/serving.ts';
 import { CODE_CONNECTION, tokenServices } from '../support/token-services.ts';
 
 const JWT: JwtBearerConnection = {
@@ -100,32 +99,25 @@ describe('a probe', () => {
   });
 });
 
-describe('who has updated a profile last', () => {
-  function world(updatedAfterSeconds: number) {
+describe('our last run', () => {
+  it('is told by the lease of a connection that has leases', async () => {
     const services = tokenServices();
     services.seed('v1', { connection: 'sf-eu', rotates: false }, 'AWSCURRENT');
     services.seed('l1', { owner: 'run', heldSeconds: 104 }, 'REFRESH_LEASE', 'REFRESH_RELEASED');
     const { createdAt = 0 } = services.versions.get('l1') ?? {};
-    const profile = notingProfile({ updatedAt: new Date(createdAt + updatedAfterSeconds * 1000) });
     const { store, escrow } = services.rotation.ports;
     const endpoint = { tokenEndpoint: () => services.rotation.endpoint };
-    return { profile, given: fakeContext({ store, escrow, salesforce: endpoint }, services.run) };
-  }
-  // The token secret of the fake has its own name, which is that of sf-eu.
-  it.each([
-    [-3_600, 'us'],
-    [30, 'us'],
-    [106, 'us'],
-    [107, 'another'],
-    [3_600, 'another'],
-  ] as const)('of a connection with leases: %d s after the last one it was %s', async (seconds, who) => {
-    const { profile, given } = world(seconds);
-    await expect(lastUpdatedBy(CODE_CONNECTION, profile, given)).resolves.toBe(who);
+    const given = fakeContext({ store, escrow, salesforce: endpoint }, services.run);
+    // The token secret of the fake has its own name, which is that of sf-eu.
+    await expect(lastRunOf(CODE_CONNECTION, given)).resolves.toMatchObject({
+      begin: new Date(createdAt),
+      end: new Date(createdAt + 106_000),
+    });
   });
 
-  it('is unknown where nothing is kept that tells', async () => {
-    const { profile, given } = world(3_600);
-    await expect(lastUpdatedBy(JWT, profile, given)).resolves.toBe('unknown');
-    await expect(lastUpdatedBy(CLIENT, profile, given)).resolves.toBe('unknown');
+  it('is not known where nothing is kept that tells', async () => {
+    const { given } = context([]);
+    await expect(lastRunOf(JWT, given)).resolves.toBeUndefined();
+    await expect(lastRunOf(CLIENT, given)).resolves.toBeUndefined();
   });
 });

@@ -93,7 +93,7 @@ export function portsOver(ask: Ask, { errors, Redacted: Box }: Core): Ports {
 
   return {
     appflow: { profiles: (_, run) => profilesFrom(run), salesforceProfiles: profilesFrom, supportedGrants: none },
-    flows: { flow: none, start: none, flowsOf: none },
+    flows: { flow: none, start: none, flowsOf: none, inUse: none },
     notices: { put: none },
     secrets: {
       async values(_, run) {

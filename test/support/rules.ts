@@ -129,7 +129,7 @@ export function fakeContext(
         supportedGrants: unexpected,
         ...expected.appflow,
       },
-      flows: { flow: unexpected, start: unexpected, flowsOf: unexpected, ...expected.flows },
+      flows: { flow: unexpected, start: unexpected, flowsOf: unexpected, inUse: unexpected, ...expected.flows },
       secrets: {
         values: unexpected,
         value: unexpected,

@@ -2,17 +2,25 @@ import { earliest, endOf } from '../access-token-end.ts';
 import type { AuthorizationCodeConnection } from '../connection/connection.ts';
 import type { Context } from '../context.ts';
 import type { Credentials } from '../credentials.ts';
-import { RefreshError } from '../errors.ts';
+import { orRefreshError, RefreshError } from '../errors.ts';
 import type { ClientAuth } from '../ports.ts';
-import type { Redacted } from '../redacted.ts';
+import { Redacted } from '../redacted.ts';
 import { dueSince } from '../schedule.ts';
-import { lastRunEnd, lookAtToken } from '../token-rotation/look.ts';
+import { lastRun, lookAtToken } from '../token-rotation/look.ts';
 import { type Demand, type LiveTokens, Stale, withTokens } from '../token-rotation/protocol.ts';
 import type { RotationContext } from '../token-rotation/rotation-context.ts';
 import { comesFrom, knownToRotate, parseRecord, type StoredTokens } from '../token-rotation/token-record.ts';
 import { areVersionsScarce, checkInterval, versionsScarce } from '../token-rotation/versions.ts';
 import { admittedArn, clientFrom, type SharedClient } from './client-secret.ts';
-import { checkAccessTokenLife, type Grant, type Obtained, outlivesInterval, type Read, type Serving } from './grant.ts';
+import {
+  checkAccessTokenLife,
+  type Grant,
+  type Obtained,
+  outlivesInterval,
+  type Proof,
+  type Read,
+  type Serving,
+} from './grant.ts';
 
 /** AUTHORIZATION_CODE (RFC 6749 sections 4.1 and 6): tokens by the rotation protocol, used while its lease is held. */
 export function authorizationCode(connection: AuthorizationCodeConnection): Grant {
@@ -30,14 +38,18 @@ export function authorizationCode(connection: AuthorizationCodeConnection): Gran
     },
     dryRunProves: false,
     async prove(context) {
-      const finding = await lookAtToken(rotationOf(connection, context));
+      const rotation = rotationOf(connection, context);
+      const finding = await lookAtToken(rotation);
       if (finding.kind === 'dead') throw finding.error;
-      return finding.kind === 'active'
-        ? { state: 'proven', detail: 'Salesforce says that its refresh token is active' }
-        : { state: 'unproven', detail: `Salesforce was not asked, or did not say: ${finding.why}` };
+      const proof: Proof =
+        finding.kind === 'active'
+          ? { state: 'proven', detail: 'Salesforce says that its refresh token is active' }
+          : { state: 'unproven', detail: `Salesforce was not asked, or did not say: ${finding.why}` };
+      const session = await sessionOf(connection, rotation);
+      return session === undefined ? proof : { ...proof, session };
     },
     // Every run takes a lease, whoever asked for it: what comes after the last one's end comes from elsewhere.
-    lastOwnUpdateBy: (context) => lastRunEnd(rotationOf(connection, context)),
+    lastRun: (context) => lastRun(rotationOf(connection, context)),
   };
 }
 
@@ -180,6 +192,20 @@ async function isLive(accessToken: Redacted, { endpoint, run }: RotationContext)
     if (error instanceof RefreshError && error.code === 'SALESFORCE_REFUSED') return false;
     throw error;
   }
+}
+
+/** Of the access token that AppFlow was given by itself, and cannot renew: it is the one that is kept. `undefined` where that is not known. */
+async function sessionOf(
+  { handOver }: AuthorizationCodeConnection,
+  rotation: RotationContext,
+): Promise<'lives' | 'ended' | undefined> {
+  const current = await rotation.ports.store.current(rotation.tokenSecret, rotation.run);
+  if (current === undefined) return undefined;
+  const { accessToken, rotates } = parseRecord(current.value, rotation);
+  if (accessToken === undefined || (handOver !== 'ACCESS_TOKEN' && !rotates)) return undefined;
+  const lives = await orRefreshError(() => isLive(new Redacted(accessToken), rotation));
+  if (lives instanceof RefreshError) return undefined;
+  return lives ? 'lives' : 'ended';
 }
 
 /**

@@ -25,7 +25,7 @@ export function clientCredentials(connection: ClientCredentialsConnection): Gran
       await endpointOf(connection, context).exchangeClientCredentials(client, context.run);
       return { state: 'proven', detail: 'Salesforce issues access tokens for its client id and secret' };
     },
-    lastOwnUpdateBy: async () => undefined,
+    lastRun: async () => undefined,
   };
 }
 

@@ -5,6 +5,7 @@ import type { Credentials } from '../credentials.ts';
 import { RefreshError } from '../errors.ts';
 import type { Profile, SecretVersion } from '../ports.ts';
 import type { Redacted } from '../redacted.ts';
+import type { OwnRun } from '../token-rotation/look.ts';
 
 /** What was read of a secret: its current version, what is wrong with it, or `undefined` where nothing was. */
 export type Read = SecretVersion | RefreshError | undefined;
@@ -54,11 +55,11 @@ export interface Grant {
    */
   prove(context: Context): Promise<Proof>;
   /**
-   * The moment until which an update of the profile can be ours, by what we keep ourselves; `undefined` where we keep nothing that tells.
+   * Our last run, by what we keep ourselves; `undefined` where we keep nothing that tells.
    *
    * @throws RefreshError `SECRETS_UNAVAILABLE`, `ACCESS_DENIED`
    */
-  lastOwnUpdateBy(context: Context): Promise<Date | undefined>;
+  lastRun(context: Context): Promise<OwnRun | undefined>;
 }
 
 /** What Salesforce said of the credentials that the next refresh would send. */
@@ -67,6 +68,8 @@ export interface Proof {
   readonly state: 'proven' | 'unproven';
   /** In words for people, without a full stop; of what is unproven, why. */
   readonly detail: string;
+  /** Of the access token that AppFlow was given, where we keep it and nothing else was given: whether Salesforce still takes it. */
+  readonly session?: 'lives' | 'ended';
 }
 
 /** An access token by itself: AppFlow takes one under AUTHORIZATION_CODE, whichever grant it came from. */

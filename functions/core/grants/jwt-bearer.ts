@@ -33,7 +33,7 @@ export function jwtBearer(connection: JwtBearerConnection): Grant {
       if ((await exchangeWithNextKey(connection, context)) === undefined) await exchange(connection, context);
       return { state: 'proven', detail: 'Salesforce accepts a JWT that is signed with its key' };
     },
-    lastOwnUpdateBy: async () => undefined,
+    lastRun: async () => undefined,
   };
 }
 

@@ -108,6 +108,7 @@ function endOf({ value, createdAt }: StoredVersion): Date {
 export interface LastLease {
   /** Whether its run has let it go. One that has not may be at work, or have left in escrow what is newer than AWSCURRENT. */
   readonly isReleased: boolean;
+  readonly begin: Date;
   /** When nothing that is done under it can arrive any more. */
   readonly end: Date;
 }
@@ -122,7 +123,7 @@ export async function lastLease({
   const leaseId = stages.get(LEASE);
   const version = leaseId === undefined ? undefined : await ports.store.version(tokenSecret, leaseId, run);
   if (version === undefined) return undefined;
-  return { isReleased: leaseId === stages.get(RELEASED), end: endOf(version) };
+  return { isReleased: leaseId === stages.get(RELEASED), begin: version.createdAt, end: endOf(version) };
 }
 
 /** Makes the token secret from the seed. A code is no token yet, so its fingerprint is kept only once it has been exchanged. */

@@ -69,7 +69,14 @@ function deadToken({ operatorSecret }: RotationContext, name: string): RefreshEr
   );
 }
 
-/** When nothing that the last run has sent can arrive any more; `undefined` where none ever ran. */
-export async function lastRunEnd(rotation: RotationContext): Promise<Date | undefined> {
-  return (await lastLease(rotation))?.end;
+/** A run of ours: an update of the profile that is ours was made in it. */
+export interface OwnRun {
+  readonly begin: Date;
+  /** When nothing that it has sent can arrive any more. */
+  readonly end: Date;
+}
+
+/** When the last run began, and when nothing that it has sent can arrive any more; `undefined` where none ever ran. */
+export function lastRun(rotation: RotationContext): Promise<OwnRun | undefined> {
+  return lastLease(rotation);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthorizationCodeConnection } from '../../../functions/core/connection/connection.ts';
 import { Redacted } from '../../../functions/core/redacted.ts';
-import { lastRunEnd, lookAtToken } from '../../../functions/core/token-rotation/look.ts';
+import { lastRun, lookAtToken } from '../../../functions/core/token-rotation/look.ts';
 import { fingerprintOf } from '../../../functions/core/token-rotation/token-record.ts';
 import { CODE_CONNECTION, tokenServices } from '../../support/token-services.ts';
 
@@ -31,7 +31,7 @@ function world(
     },
   });
   const rotation = { ...services.rotation, client: async () => ({ clientId: '3MVG9', clientSecret }) };
-  return { services, asked, look: () => lookAtToken(rotation), end: () => lastRunEnd(rotation) };
+  return { services, asked, look: () => lookAtToken(rotation), run: () => lastRun(rotation) };
 }
 
 function settled(here: ReturnType<typeof world>, refreshToken = 'r1') {
@@ -112,16 +112,17 @@ describe('a look at the refresh token', () => {
   });
 });
 
-describe('the end of the last run', () => {
-  it('follows from its lease, released or not, by the clock of Secrets Manager', async () => {
+describe('the last run', () => {
+  it('is known by its lease, released or not, by the clock of Secrets Manager', async () => {
     const here = settled(world([]));
     const createdAt = here.services.versions.get('l1')?.createdAt ?? 0;
-    await expect(here.end()).resolves.toEqual(new Date(createdAt + 106_000));
+    const known = { begin: new Date(createdAt), end: new Date(createdAt + 106_000) };
+    await expect(here.run()).resolves.toMatchObject(known);
     here.services.labels.delete('REFRESH_RELEASED');
-    await expect(here.end()).resolves.toEqual(new Date(createdAt + 106_000));
+    await expect(here.run()).resolves.toMatchObject(known);
   });
 
   it('is not known where none ever took a lease', async () => {
-    await expect(world([]).end()).resolves.toBeUndefined();
+    await expect(world([]).run()).resolves.toBeUndefined();
   });
 });
