@@ -21,6 +21,9 @@ const Answer = v.object({ Entries: v.nullish(v.array(v.nullish(v.object({ ErrorC
 /** https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html: the codes after which an entry should be sent again. */
 const PASSING = new Set(['InternalException', 'InternalFailure', 'ThrottlingException']);
 
+const LOST =
+  'No refresh is concerned, and what was to be told is in this log alone. If it goes on, see the AWS Health Dashboard and the quotas of EventBridge.';
+
 /** Of a batch that was answered with 200, an entry that was not taken: as the answer would be if it were alone. */
 class NotTaken extends Error {
   readonly $metadata: { readonly httpStatusCode: number };
@@ -59,7 +62,10 @@ export function noticesAdapter(load: () => Promise<EventBridgeClient>): Notices 
         const put = await orRefreshError(() => putBatch(notices.slice(at, at + BATCH), run));
         if (put instanceof RefreshError) problem ??= put;
       }
-      if (problem !== undefined) throw problem;
+      if (problem === undefined) return;
+      const { code, message, next } = problem;
+      // Nobody tells it later.
+      throw next.kind === 'wait' ? new RefreshError(code, message, LOST, problem) : problem;
     },
   };
 }

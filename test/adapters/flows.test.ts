@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { AppflowClient } from '@aws-sdk/client-appflow';
 import { afterEach, expect, it } from 'vitest';
 import { flowsInUse, flowUses } from '../../functions/adapters/flows.ts';
@@ -59,6 +61,57 @@ it('tells 20 of a profile, page after page, and describes five at once', async (
   // Where one of them is switched off, it may be any.
   expect((await inUse(['one'], run)).get('one')).toHaveLength(230);
   expect([lists(), most()]).toEqual([3, 5]);
+});
+
+it('describes no more than 1,000', async () => {
+  const names = Array.from({ length: 1_130 }, (_, n) => `flow-${n}`);
+  let described = 0;
+  const { uses, lists } = await world(names, () => {
+    described += 1;
+    return undefined;
+  });
+  await uses(['one'], fakeRun());
+  expect([described, lists()]).toEqual([1_000, 10]);
+});
+
+it('describes only flows with Salesforce at an end', async () => {
+  const flows = [
+    { flowName: 'from', sourceConnectorType: 'Salesforce', destinationConnectorType: 'S3' },
+    { flowName: 'to', sourceConnectorType: 'S3', destinationConnectorType: 'Salesforce' },
+    { flowName: 'neither', sourceConnectorType: 'Slack', destinationConnectorType: 'S3' },
+    { sourceConnectorType: 'Salesforce' },
+  ];
+  const server = createServer((_request, response) =>
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ flows })),
+  ).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
+  const client = new AppflowClient({ endpoint: `http://127.0.0.1:${port}`, region: 'us-east-1', credentials });
+  open.push(async () => {
+    client.destroy();
+    server.close();
+  });
+  const described: string[] = [];
+  const uses = flowUses(client, async (name) => {
+    described.push(name);
+    return flowOn('one');
+  });
+  await uses(['one'], fakeRun());
+  expect(described).toEqual(['from', 'to']);
+});
+
+it('shows of a schedule what fits into a line', async () => {
+  const { uses } = await world(['a', 'b'], (name) => ({
+    ...flowOn('one'),
+    triggerType: 'Scheduled',
+    schedule: name === 'a' ? 'rate(1hours)' : `cron(${'x'.repeat(300)}\n)`,
+  }));
+  const [short, long] = (await uses(['one'], fakeRun())).get('one') ?? [];
+  expect(short?.trigger).toBe('Scheduled rate(1hours)');
+  expect(long?.trigger).toMatch(/^Scheduled cron\(x+…$/);
+  expect(long?.trigger).toHaveLength(120);
 });
 
 it('asks once a run, and anew in the next', async () => {

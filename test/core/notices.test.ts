@@ -5,6 +5,7 @@ import { RefreshError } from '../../functions/core/errors.ts';
 import { noticesOf, type Told, tell } from '../../functions/core/notices.ts';
 import type { Notice } from '../../functions/core/ports.ts';
 import type { Served } from '../../functions/core/report.ts';
+import type { Run } from '../../functions/core/run.ts';
 import { attemptOf, type Dates, dueSince, isOverdue, slotOf } from '../../functions/core/schedule.ts';
 import { at, type Estate, estate, NOW } from '../support/estate.ts';
 import { fakeContext, fakeRun } from '../support/rules.ts';
@@ -109,6 +110,42 @@ describe('a connection that fails', () => {
     };
     // Twelve ticks after it became due there is no slot.
     expect(await kinds(here, served)).toEqual([]);
+  });
+
+  it('is not told where it is not due: somebody had all of them sent', async () => {
+    const here = estate();
+    expect(await kinds(here, attempt(here, refused(), 60))).toEqual([]);
+    expect(await kinds(here, attempt(here, refused(), -2 * TICK))).toEqual([]);
+  });
+
+  it('is told from the dates of its profile where the store of its secret hangs, after five seconds at most', async () => {
+    const here = estate();
+    const served = attempt(here, refused(), 0);
+    const { secrets } = here.context.ports;
+    const hanging = {
+      ...secrets,
+      describe: (_name: string, { signal }: Run) =>
+        new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(down()))),
+    };
+    const waited: number[] = [];
+    let cancelled = 0;
+    const timer = (milliseconds: number) => {
+      waited.push(milliseconds);
+      return {
+        rung: Promise.resolve(),
+        cancel() {
+          cancelled += 1;
+        },
+      };
+    };
+    for (const secondsLeft of [45, 2]) {
+      const run = { ...fakeRun({ now: NOW, deadline: NOW + secondsLeft * 1000 }), timer };
+      const told = await noticesOf([served], fakeContext({ ...here.context.ports, secrets: hanging }, run));
+      expect(told).toMatchObject([{ kind: 'Connection Failed', since: at(0).toISOString() }]);
+    }
+    expect(waited).toEqual([5_000, 1_000]);
+    // No timer is left behind, which would keep a laptop's process waiting.
+    expect(cancelled).toBe(2);
   });
 
   it('is not told where no profile is known', async () => {
@@ -317,17 +354,28 @@ describe('a notice', () => {
   it('is put also where the deadline has come, for as long as Lambda itself leaves', async () => {
     const ended = AbortSignal.abort();
     const seen: { isAborted: boolean; secondsLeft: number }[] = [];
+    const see = ({ signal, deadline, now }: Run) =>
+      void seen.push({ isAborted: signal.aborted, secondsLeft: (deadline - now()) / 1000 });
     const { context } = bus({
-      flows: { flowsOf: () => Promise.reject(down()) },
+      flows: {
+        async flowsOf(_, run) {
+          see(run);
+          throw down();
+        },
+      },
       notices: {
-        async put(_, { signal, deadline, now }) {
-          seen.push({ isAborted: signal.aborted, secondsLeft: (deadline - now()) / 1000 });
+        async put(_, run) {
+          see(run);
         },
       },
     });
     const run = { ...context.run, signal: ended, deadline: context.run.now() - 1 };
     await tell([TOLD], { ...context, run });
-    expect(seen).toEqual([{ isAborted: false, secondsLeft: 1 }]);
+    // For the flows there is no time.
+    expect(seen).toEqual([
+      { isAborted: true, secondsLeft: 0 },
+      { isAborted: false, secondsLeft: 1 },
+    ]);
   });
 
   it('counts no flows that were not looked for', async () => {

@@ -228,6 +228,8 @@ describe('an update by somebody else', () => {
 
   it('does nothing where it changed nothing, or the profile is none of ours', async () => {
     const here = world();
+    await answerChange(update({ connectorProfileName: '' }), here.context);
+    expect(here.calls).toEqual([]);
     for (const connectorProfileName of ['', 'other'])
       for (const kind of ['updated', 'deleted'] as const)
         expect(await answerChange(update({ connectorProfileName, kind }), here.context)).toMatchObject({

@@ -334,8 +334,42 @@ describe('a profile that is deleted', () => {
   });
 });
 
+it('a connection that a person refreshes late is told to have recovered', async () => {
+  const world = await healthy();
+  const before = told(world).length;
+  world.clock.turn(7_200);
+  await world.refresh(['sf'], true);
+  expect(told(world)).toHaveLength(before);
+  await world.refresh(['sf']);
+  expect(told(world).slice(before)).toMatchObject([
+    { kind: 'Connection Recovered', flows: [{ flowName: 'accounts' }] },
+  ]);
+});
+
+it('a connection that a failed flow has refreshed, after a person has cured it, is told to have recovered', async () => {
+  const world = await healthy();
+  world.salesforce.inactiveUser('integration@example.com', true);
+  await tick(world, 20);
+  world.salesforce.inactiveUser('integration@example.com', false);
+  const value = world.aws.secrets.read('appflow-token-refresher/sf') ?? '';
+  world.aws.secrets.put('appflow-token-refresher/sf', value);
+  const before = told(world).length;
+  await world.invoke('heal', {
+    id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
+    time: new Date(world.clock.now()).toISOString(),
+    'detail-type': 'AppFlow End Flow Run Report',
+    detail: {
+      'flow-name': 'accounts',
+      status: 'Execution Failed',
+      error: 'invalid_grant: expired access/refresh token',
+      'start-time': new Date(world.clock.now()).toISOString(),
+    },
+  });
+  expect(told(world).slice(before)).toMatchObject([{ kind: 'Connection Recovered', connection: 'sf' }]);
+});
+
 describe('a notice that cannot be put', () => {
-  it('fails no refresh, and is logged', async () => {
+  it('fails no refresh', async () => {
     const world = await healthy();
     world.clock.turn(7_200);
     world.fault = ({ operation }) =>

@@ -190,3 +190,30 @@ describe('the telemetry of a refresh', () => {
     ]);
   });
 });
+
+describe('what is told of a connection', () => {
+  it('is in the log too, with what went wrong in telling', async () => {
+    const world = await testWorld();
+    world.addJwt('sf');
+    world.clock.turn(7_200);
+    world.fault = ({ operation }) =>
+      ['ListFlows', 'PutEvents'].includes(operation) ? { status: 500, code: 'InternalServerException' } : undefined;
+    const { logs } = await output(() => world.refresh(['sf']));
+    expect(logs.filter(({ level }) => level !== 'INFO' && level !== 'DEBUG')).toMatchObject([
+      {
+        level: 'WARN',
+        connection: 'sf',
+        notice: 'Connection Recovered',
+        message: expect.stringMatching(/^Connection Recovered: sf /),
+      },
+      { level: 'WARN', code: 'APPFLOW_UNAVAILABLE', message: expect.stringContaining('appflow:ListFlows') },
+      {
+        level: 'WARN',
+        code: 'APPFLOW_UNAVAILABLE',
+        message: expect.stringMatching(
+          /events:PutEvents .* → No refresh is concerned, and what was to be told is in this log alone\./,
+        ),
+      },
+    ]);
+  });
+});
