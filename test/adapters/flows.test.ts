@@ -94,7 +94,7 @@ it('describes only flows with Salesforce at an end', async () => {
     server.close();
   });
   const described: string[] = [];
-  const uses = flowUses(client, async (name) => {
+  const uses = flowsInUse(client, async (name) => {
     described.push(name);
     return flowOn('one');
   });
